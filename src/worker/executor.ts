@@ -1,0 +1,105 @@
+import type { BlockTestResult, OutputManifest } from '../domain/outputs.ts';
+import type { BlockType, JsonObject } from '../domain/pipeline.ts';
+
+/**
+ * The seam between a worker and the languages: a worker prepares an `AttemptTask`, an executor runs the user's code in a
+ * process that is not the server's, and answers with an `AttemptOutcome`. An executor never touches the database.
+ */
+export type Executor = {
+  /**
+   * Starts one attempt. The promise never rejects: everything that can go wrong is an outcome.
+   * It settles only after every log line was handed to `sink` and no process of the attempt's group is left.
+   */
+  readonly run: (task: AttemptTask, sink: LogSink) => RunningAttempt;
+  /** Makes `count` warm processes ready, so that the first attempts don't pay for a start. */
+  readonly warm: (count: number) => Promise<void>;
+  /** Ends all warm and running processes. */
+  readonly stop: () => Promise<void>;
+};
+
+export type RunningAttempt = {
+  readonly outcome: Promise<AttemptOutcome>;
+  /** Resolves with the pid of the process that runs the user's code, when known. */
+  readonly pid: Promise<number | null>;
+  /**
+   * Asks the attempt to end: abort signal (TypeScript), SIGTERM to the process group, SIGKILL after `graceMs`.
+   * `outcome` then settles with whatever the code still gave, else `{status: 'stopped'}`. Calling it twice shortens the grace.
+   */
+  readonly stop: (graceMs: number) => void;
+};
+
+export type AttemptTask = {
+  readonly pipelineRunId: number;
+  readonly blockRunId: number;
+  readonly pipelineUuid: string;
+  readonly blockUuid: string;
+  readonly blockType: BlockType;
+  /** 1-based number of the attempt of this block run. */
+  readonly attempt: number;
+  /** 1-based count since the last retry by a person: `kwargs['retry']['attempts']`. */
+  readonly retryAttempt: number;
+  readonly fence: number;
+  /** Absolute path of the block's file (for tracebacks and relative imports) and its code. */
+  readonly file: string;
+  readonly code: string;
+  readonly configuration: JsonObject;
+  /** The run's resolved variables. Instants (`execution_date`, `interval_*`) are ISO 8601 strings here. */
+  readonly variables: JsonObject;
+  /** Set when the trigger set a time zone: instants are then handed to Python aware, in it; else naive UTC. */
+  readonly timezone: string | null;
+  /** One per upstream block, in the order of the arguments. */
+  readonly inputs: readonly AttemptInput[];
+  /** Absolute. Executors write outputs to `<outputsRoot>/<outputPath>/output_N/`. */
+  readonly outputsRoot: string;
+  readonly outputPath: string;
+};
+
+export type AttemptInput = {
+  readonly blockUuid: string;
+  /** `completed` without outputs passes `[]` to Python and undefined to TypeScript; anything else passes None / undefined. */
+  readonly status: 'completed' | 'skipped' | 'failed';
+  readonly outputs: readonly OutputManifest[];
+};
+
+export type AttemptOutcome =
+  | ({ readonly status: 'completed' } & AttemptResult)
+  /** Tests failed after the output was stored: the output stays. */
+  | ({ readonly status: 'tests_failed' } & AttemptResult)
+  | ({ readonly status: 'failed'; readonly error: AttemptError } & AttemptResult)
+  /** The process ended without an answer. `outOfMemory` when the kernel or cgroup says so. */
+  | ({ readonly status: 'process_died'; readonly message: string; readonly outOfMemory: boolean } & AttemptResult)
+  /** It was asked to stop and gave no result. */
+  | ({ readonly status: 'stopped' } & AttemptResult);
+
+export type AttemptResult = {
+  readonly outputs: readonly OutputManifest[];
+  readonly tests: readonly BlockTestResult[];
+  /** CPU time (user + system) and peak resident memory of the attempt, children included where known; null when not known. */
+  readonly cpuTimeMs: number | null;
+  readonly maxRssBytes: number | null;
+};
+
+export type AttemptError = {
+  /** The exception's type: ValueError, TypeError … */
+  readonly type: string;
+  readonly message: string;
+  /** As a reader of that language expects it, the user's frames first to last; null when there is none. */
+  readonly stackTrace: string | null;
+};
+
+export type LogEntry = {
+  readonly at: Date;
+  readonly level: 'debug' | 'info' | 'warning' | 'error';
+  readonly stream: 'stdout' | 'stderr' | 'logger' | 'system';
+  readonly message: string;
+};
+
+/** Takes the log lines of one attempt, in order. Must not throw and must not block. */
+export type LogSink = (entry: LogEntry) => void;
+
+/** Kills what is left of this server when the server itself is killed. See watchdog.ts. */
+export type Watchdog = {
+  /** From now on, process group `pgid` is SIGKILLed when this process dies. */
+  readonly guard: (pgid: number) => void;
+  readonly release: (pgid: number) => void;
+};
