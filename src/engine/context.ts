@@ -1,0 +1,25 @@
+import type { Database } from '../store/database.ts';
+
+/** What a change may be interesting to. A wake-up is a kindness, never a promise: everything that waits also polls. */
+export type WakeTopic =
+  /** Initial runs may be admitted. */
+  | 'admission'
+  /** Block runs were queued. */
+  | 'ready'
+  /** The event log grew. */
+  | 'events'
+  /** Running blocks are to be stopped. */
+  | 'stop'
+  /** Runs wait to be settled. */
+  | 'settle'
+  /** Pipelines or triggers changed. */
+  | 'catalog';
+
+export type Wake = (...topics: readonly WakeTopic[]) => void;
+
+/** What every verb is given: where to keep things, whom to wake, and what time it is. */
+export type EngineContext = {
+  readonly database: Database;
+  readonly wake: Wake;
+  readonly now: () => Date;
+};
