@@ -22,4 +22,6 @@ export type EngineContext = {
   readonly database: Database;
   readonly wake: Wake;
   readonly now: () => Date;
+  /** The value of the variable `env` unless a run is given another: ENV, or 'prod'. */
+  readonly env: string;
 };

@@ -1,16 +1,158 @@
+import { createHash } from 'node:crypto';
 import type { JsonObject } from '../domain/pipeline.ts';
-import type { Answer } from '../domain/refusal.ts';
+import { type Answer, done, refused } from '../domain/refusal.ts';
+import { periodAt } from '../domain/schedule.ts';
+import { defaultTriggerSettings } from '../domain/trigger.ts';
+import { maxVariableBytes, resolveVariables } from '../domain/variables.ts';
+import { type CurrentPipeline, currentPipeline, findTrigger, type StoredTrigger } from '../store/catalog.ts';
+import { createRun, findRunByKey, type NewRun } from '../store/pipeline-runs.ts';
 import type { EngineContext } from './context.ts';
 
 export type TriggerPipelineInput = {
   readonly pipelineUuid: string;
+  /** Runs under this trigger's settings and variables, whatever its status. */
   readonly triggerId: bigint | null;
   readonly variables: JsonObject;
+  /** The logical date; null for now. */
   readonly executionDate: Date | null;
+  /** The same key with the same input gives the same run again; with another input a CONFLICT. */
   readonly idempotencyKey: string | null;
   readonly cause: 'manual' | 'api';
   readonly actor: string;
 };
 
 export type TriggeredRun = { readonly runId: bigint; readonly wasReplayed: boolean };
-export type TriggerPipeline = (context: EngineContext, input: TriggerPipelineInput) => Promise<Answer<TriggeredRun>>;
+
+/** Creates a run of a pipeline, in one transaction; admission starts it. Refuses an unknown or invalid pipeline, and variables over 64 KB. */
+export async function triggerPipelineRun(
+  context: EngineContext,
+  input: TriggerPipelineInput,
+): Promise<Answer<TriggeredRun>> {
+  if (Buffer.byteLength(JSON.stringify(input.variables)) > maxVariableBytes) {
+    return refused({
+      code: 'INVALID_INPUT',
+      path: ['input', 'variables'],
+      message: 'The variables are larger than 64 KB. Put the data somewhere a block can read it, and pass its place.',
+    });
+  }
+  const { pool } = context.database;
+  const pipeline = await currentPipeline(pool, input.pipelineUuid);
+  if (!pipeline) return refused(noSuchPipeline(input.pipelineUuid));
+  if (!pipeline.isRunnable) return refused(invalidPipeline(pipeline));
+
+  const trigger = input.triggerId === null ? null : await findTrigger(pool, input.triggerId);
+  if (input.triggerId !== null && trigger?.pipelineUuid !== input.pipelineUuid) {
+    return refused({
+      code: 'NOT_FOUND',
+      path: ['input', 'triggerId'],
+      message: `The pipeline ${input.pipelineUuid} has no trigger trg_${input.triggerId}.`,
+    });
+  }
+
+  const now = context.now();
+  const run: NewRun = {
+    ...newRun(pipeline, trigger, {
+      executionDate: input.executionDate ?? now,
+      variables: input.variables,
+      now,
+      env: context.env,
+    }),
+    cause: input.cause,
+    createdBy: input.actor,
+    idempotencyKey: input.idempotencyKey,
+    idempotencyHash: input.idempotencyKey === null ? null : hashInput(input),
+  };
+  const runId = await createRun(pool, run, now);
+  if (runId === null) return replay(context, input);
+  context.wake('admission', 'events');
+  return done({ runId, wasReplayed: false });
+}
+
+/** What every way to start a run has in common: the pipeline as it stands, the trigger's settings, the resolved variables. */
+export function newRun(
+  pipeline: CurrentPipeline,
+  trigger: StoredTrigger | null,
+  given: { readonly executionDate: Date; readonly variables: JsonObject; readonly now: Date; readonly env: string },
+): Omit<NewRun, 'cause' | 'createdBy' | 'idempotencyKey' | 'idempotencyHash'> {
+  const settings = trigger?.settings ?? defaultTriggerSettings;
+  const timezone = trigger?.timezone ?? 'UTC';
+  const { executionDate, now } = given;
+  // Late and hand-started runs do not miss their SLA at birth: the clock starts at the tick only when the run came in time.
+  const slaFrom = now.getTime() - executionDate.getTime() <= 60_000 ? executionDate : now;
+  return {
+    pipelineUuid: pipeline.uuid,
+    version: pipeline.version,
+    tags: pipeline.tags,
+    definition: pipeline.definition,
+    triggerId: trigger?.id ?? null,
+    triggerName: trigger?.name ?? null,
+    retryOfId: null,
+    rootRunId: null,
+    executionDate,
+    variables: resolveVariables({
+      pipeline: pipeline.definition.variables,
+      trigger: trigger?.variables ?? {},
+      run: given.variables,
+      event: null,
+      env: given.env,
+      executionDate,
+      timezone,
+      interval: trigger?.scheduleInterval ? periodAt(trigger.scheduleInterval, timezone, executionDate) : null,
+      triggerId: trigger?.id ?? null,
+      triggerName: trigger?.name ?? null,
+    }),
+    eventVariables: null,
+    allowBlocksToFail: settings.allowBlocksToFail,
+    timeoutSeconds: settings.timeoutSeconds,
+    timeoutStatus: settings.timeoutStatus,
+    slaSeconds: settings.slaSeconds,
+    slaDeadline: settings.slaSeconds === null ? null : new Date(slaFrom.getTime() + settings.slaSeconds * 1000),
+  };
+}
+
+async function replay(context: EngineContext, input: TriggerPipelineInput): Promise<Answer<TriggeredRun>> {
+  const existing = await findRunByKey(context.database.pool, input.pipelineUuid, input.idempotencyKey ?? '');
+  if (existing?.hash === hashInput(input)) return done({ runId: existing.id, wasReplayed: true });
+  return refused({
+    code: 'CONFLICT',
+    path: ['input', 'idempotencyKey'],
+    message: 'Another call used this idempotency key with another input. Use a new key for a new run.',
+    ...(existing ? { existingRunId: existing.id } : {}),
+  });
+}
+
+function hashInput(input: TriggerPipelineInput): string {
+  const { pipelineUuid, triggerId, variables, executionDate } = input;
+  const canonical = JSON.stringify([pipelineUuid, triggerId?.toString() ?? null, sorted(variables), executionDate]);
+  return createHash('sha256').update(canonical).digest('hex');
+}
+
+/** Objects with their keys in order, so that the same input written in another order is the same input. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}
+
+function noSuchPipeline(uuid: string) {
+  return {
+    code: 'NOT_FOUND',
+    path: ['input', 'pipelineUuid'],
+    message: `There is no pipeline named "${uuid}". The query { pipelines { nodes { uuid } } } lists those that there are.`,
+  } as const;
+}
+
+function invalidPipeline(pipeline: CurrentPipeline) {
+  const problems = pipeline.problems.filter((problem) => problem.severity === 'error');
+  const first = problems[0];
+  return {
+    code: 'PIPELINE_INVALID',
+    path: ['input', 'pipelineUuid'],
+    message: `The pipeline "${pipeline.uuid}" can't run: ${first ? `${first.file}: ${first.message}` : 'its definition has errors.'}`,
+    problems,
+  } as const;
+}

@@ -1,0 +1,272 @@
+import { topologicalOrder } from './graph.ts';
+import {
+  type BlockRunStatus,
+  isTerminalBlock,
+  type PipelineRunStatus,
+  type RunError,
+  type StatusReason,
+  type StatusReasonCode,
+} from './lifecycle.ts';
+import type { TriggerRule } from './pipeline.ts';
+
+/** A run and its block runs as a planner sees them, read under the run's row lock. */
+export type RunSnapshot = {
+  readonly id: bigint;
+  readonly status: PipelineRunStatus;
+  readonly endingStatus: PipelineRunStatus | null;
+  readonly reason: StatusReason | null;
+  readonly attempt: number;
+  readonly allowBlocksToFail: boolean;
+  /** In definition order. */
+  readonly blocks: readonly BlockRunSnapshot[];
+};
+
+export type BlockRunSnapshot = {
+  readonly id: bigint;
+  readonly uuid: string;
+  readonly status: BlockRunStatus;
+  readonly attempt: number;
+  readonly upstream: readonly bigint[];
+  readonly triggerRule: TriggerRule;
+  readonly stopRequested: boolean;
+  readonly reason: StatusReason | null;
+  readonly error: RunError | null;
+};
+
+/** One block run's move. `to: 'initial'` is a reset by a retry; `bumpFence` shuts out a worker that will not report. */
+export type BlockChange = {
+  readonly block: BlockRunSnapshot;
+  readonly to: BlockRunStatus;
+  readonly reason: StatusReason | null;
+  /** Of a reset: how many upstreams it waits for. */
+  readonly pendingUpstream?: number;
+  readonly bumpFence?: boolean;
+  readonly error?: RunError;
+};
+
+/** What a planner decided. The store carries it out in one transaction (`applyRunPlan`), with one history entry per change. */
+export type RunPlan = {
+  /** History entries that come before those of the changes. */
+  readonly announcements: readonly Announcement[];
+  readonly blocks: readonly BlockChange[];
+  /** Running block runs whose workers have to stop them. */
+  readonly stop: readonly BlockRunSnapshot[];
+  readonly stopReason: StatusReason | null;
+  /** The run's move, when it moves. */
+  readonly to: PipelineRunStatus | null;
+  readonly reason: StatusReason | null;
+  /** The end that the run is on its way to, from now on. */
+  readonly ending: PipelineRunStatus | null;
+  readonly error: RunError | null;
+};
+
+export type Announcement = {
+  readonly kind: 'cancel_requested' | 'run_retried' | 'timed_out' | 'block_worker_lost' | 'variables_changed';
+  readonly reason: StatusReason | null;
+  readonly block?: BlockRunSnapshot;
+};
+
+/** A plan that changes nothing. */
+export const nothing: RunPlan = {
+  announcements: [],
+  blocks: [],
+  stop: [],
+  stopReason: null,
+  to: null,
+  reason: null,
+  ending: null,
+  error: null,
+};
+
+type Verdict = 'wait' | 'run' | 'upstream_failed' | 'condition_failed';
+
+/**
+ * Judges a block's trigger rule (semantics: a cancelled upstream counts as failed). Every rule waits for all upstreams,
+ * but one_success, which goes at the first completed one.
+ */
+export function judgeTriggerRule(rule: TriggerRule, upstream: readonly BlockRunStatus[]): Verdict {
+  const failed = upstream.some((s) => s === 'failed' || s === 'upstream_failed' || s === 'cancelled');
+  const skipped = upstream.some((s) => s === 'condition_failed');
+  const allEnded = upstream.every(isTerminalBlock);
+  const never = failed ? 'upstream_failed' : 'condition_failed';
+  switch (rule) {
+    case 'all_success':
+      if (failed || skipped) return never;
+      return allEnded ? 'run' : 'wait';
+    case 'none_failed':
+      if (failed) return 'upstream_failed';
+      return allEnded ? 'run' : 'wait';
+    case 'all_done':
+      return allEnded ? 'run' : 'wait';
+    case 'one_success':
+      if (upstream.some((s) => s === 'completed')) return 'run';
+      return allEnded ? never : 'wait';
+  }
+}
+
+/**
+ * Decides what a running run does next: which blocks are queued, which can never run, whether the run is on its way to an
+ * end, and whether it has reached it. `step` decides the same for the ordinary case (a block completed, rules all_success)
+ * inside of Postgres; a test holds the two against each other.
+ */
+export function planSettlement(run: RunSnapshot): RunPlan {
+  if (run.status !== 'running') return nothing;
+  const status = new Map(run.blocks.map((block) => [block.id, block.status]));
+  const changes = new Map<bigint, BlockChange>();
+  const change = (block: BlockRunSnapshot, to: BlockRunStatus, reason: StatusReason | null) => {
+    status.set(block.id, to);
+    changes.set(block.id, { block, to, reason });
+  };
+
+  const failure = run.blocks.find((block) => block.status === 'failed');
+  const failsNow = failure !== undefined && run.endingStatus === null && !run.allowBlocksToFail;
+  const runReason = failsNow ? blockFailed(failure) : run.reason;
+  const ending = failsNow ? 'failed' : run.endingStatus;
+
+  for (const block of inOrder(run)) {
+    if (block.status !== 'initial') continue;
+    const verdict = judgeTriggerRule(
+      block.triggerRule,
+      block.upstream.map((id) => status.get(id) ?? 'initial'),
+    );
+    if (verdict === 'run') change(block, 'queued', null);
+    else if (verdict !== 'wait') change(block, verdict, neverRuns(verdict));
+  }
+
+  const stop: BlockRunSnapshot[] = [];
+  const stopReason = runReason && {
+    ...runReason,
+    code: stopCode(runReason.code),
+    message: `Stopped: ${runReason.message}`,
+  };
+  if (failsNow) {
+    const survivors = mayStillRun(run, status);
+    for (const block of run.blocks) {
+      if (survivors.has(block.id)) continue;
+      const now = status.get(block.id)!;
+      if (now === 'initial' || now === 'queued') change(block, 'cancelled', stopReason);
+      else if (now === 'running') stop.push(block);
+    }
+  }
+
+  const plan: RunPlan = {
+    ...nothing,
+    blocks: [...changes.values()].filter((c) => c.to !== c.block.status),
+    stop,
+    stopReason,
+    ending: failsNow ? 'failed' : null,
+    reason: failsNow ? runReason : null,
+    error: failsNow ? failure.error : null,
+  };
+  return withEnd(plan, run, [...status.values()], ending, runReason);
+}
+
+/** Decides what a cancel does now: what has not begun is cancelled, what runs is told to stop, and a run with nothing left to stop ends. */
+export function planCancel(run: RunSnapshot, reason: StatusReason): RunPlan {
+  const blocks: BlockChange[] = [];
+  const stop: BlockRunSnapshot[] = [];
+  for (const block of run.blocks) {
+    if (block.status === 'initial' || block.status === 'queued') blocks.push({ block, to: 'cancelled', reason });
+    else if (block.status === 'running') stop.push(block);
+  }
+  const plan: RunPlan = {
+    ...nothing,
+    announcements: [{ kind: 'cancel_requested', reason }],
+    blocks,
+    stop,
+    stopReason: reason,
+    // The first cause wins: a run that already fails goes on to fail.
+    ending: run.endingStatus ?? 'cancelled',
+    reason: run.endingStatus === null ? reason : null,
+  };
+  if (stop.length > 0) return plan;
+  return { ...plan, to: plan.ending, reason: plan.reason ?? run.reason };
+}
+
+/** Decides what a passed deadline does: like a cancel, but the run comes to `outcome` with TIMED_OUT. */
+export function planTimeout(run: RunSnapshot, outcome: 'failed' | 'cancelled', reason: StatusReason): RunPlan {
+  const plan = planCancel(run, reason);
+  const ending = run.endingStatus ?? outcome;
+  return {
+    ...plan,
+    announcements: [{ kind: 'timed_out', reason }],
+    ending,
+    to: plan.to === null ? null : ending,
+    error:
+      run.endingStatus === null
+        ? { blockUuid: null, type: 'Timeout', message: reason.message, stackTrace: null }
+        : null,
+  };
+}
+
+/** Blocks that a failing run still owes: teardown and join blocks whose rule can be met, and what they wait for is already settled. */
+function mayStillRun(run: RunSnapshot, status: ReadonlyMap<bigint, BlockRunStatus>): Set<bigint> {
+  const survivors = new Set<bigint>();
+  const failed = new Set(run.blocks.filter((b) => b.status === 'failed').map((b) => b.id));
+  const below = new Set<bigint>(failed);
+  for (const block of inOrder(run)) {
+    if (!block.upstream.some((id) => below.has(id))) continue;
+    below.add(block.id);
+    const now = status.get(block.id);
+    const patient = block.triggerRule === 'all_done' || block.triggerRule === 'one_success';
+    if (patient && (now === 'initial' || now === 'queued')) survivors.add(block.id);
+  }
+  return survivors;
+}
+
+function withEnd(
+  plan: RunPlan,
+  run: RunSnapshot,
+  statuses: readonly BlockRunStatus[],
+  ending: PipelineRunStatus | null,
+  reason: StatusReason | null,
+): RunPlan {
+  if (plan.stop.length > 0 || !statuses.every(isTerminalBlock)) return plan;
+  if (ending !== null) return { ...plan, to: ending, reason };
+  if (statuses.some((s) => s === 'failed' || s === 'upstream_failed')) {
+    const failures = run.blocks.filter((b) => b.status === 'failed');
+    return {
+      ...plan,
+      to: 'failed',
+      reason: { code: 'BLOCK_FAILED', message: `${named(failures)} failed.`, actor: null },
+      error: failures[0]?.error ?? null,
+    };
+  }
+  if (statuses.includes('cancelled')) {
+    return {
+      ...plan,
+      to: 'cancelled',
+      reason: { code: 'OTHER', message: 'Some of its blocks were cancelled.', actor: null },
+    };
+  }
+  return { ...plan, to: 'completed', reason: { code: 'SUCCEEDED', message: 'Every block completed.', actor: null } };
+}
+
+function inOrder(run: RunSnapshot): readonly BlockRunSnapshot[] {
+  const byId = new Map(run.blocks.map((block) => [block.id, block]));
+  const order = topologicalOrder(new Map(run.blocks.map((block) => [block.id, block.upstream])));
+  return (order ?? [...byId.keys()]).flatMap((id) => byId.get(id) ?? []);
+}
+
+function blockFailed(block: BlockRunSnapshot): StatusReason {
+  const why = block.error?.message ?? block.reason?.message;
+  return { code: 'BLOCK_FAILED', message: `Block ${block.uuid} failed${why ? `: ${why}` : '.'}`, actor: null };
+}
+
+function neverRuns(verdict: 'upstream_failed' | 'condition_failed'): StatusReason {
+  return verdict === 'upstream_failed'
+    ? { code: 'UPSTREAM_FAILED', message: 'A block that it waits for failed.', actor: null }
+    : { code: 'CONDITION_FALSE', message: 'A block that it waits for was skipped by its condition.', actor: null };
+}
+
+/** What a block run says that was stopped because its run fails: not that it failed itself. */
+function stopCode(code: StatusReasonCode): StatusReasonCode {
+  return code === 'BLOCK_FAILED' ? 'RUN_ENDED' : code;
+}
+
+function named(blocks: readonly BlockRunSnapshot[]): string {
+  const names = blocks.map((b) => b.uuid).slice(0, 5);
+  const more = blocks.length - names.length;
+  const list = names.join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return blocks.length === 1 ? `Block ${list}` : `Blocks ${list}`;
+}

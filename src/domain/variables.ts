@@ -1,0 +1,96 @@
+import type { Json, JsonObject } from './pipeline.ts';
+import type { Interval } from './schedule.ts';
+
+/** Names whose values are shown as `mask`: whole words inside of the name, as in DB_PASSWORD or slack-token. */
+const secretWords = /(^|[^a-z])(password|secret|token|api_key|access_key|private_key)([^a-z]|$)/;
+export const mask = '********';
+
+/** At most this many bytes of JSON may be given to one run. */
+export const maxVariableBytes = 64 * 1024;
+
+/** True for a variable whose value is a secret by its name: `DB_PASSWORD`, `apiToken`, `slack-token`; not `tokenizer`. */
+export function isSecretName(name: string): boolean {
+  const words = name
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('-', '_')
+    .toLowerCase();
+  return secretWords.test(words);
+}
+
+/** The variables as they may be shown: every secret, at any depth, is the mask. */
+export function maskVariables(variables: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      isSecretName(name) && value !== null ? mask : maskValue(value),
+    ]),
+  );
+}
+
+function maskValue(value: Json): Json {
+  if (Array.isArray(value)) return value.map((item: Json) => maskValue(item));
+  if (value !== null && typeof value === 'object') return maskVariables(value as JsonObject);
+  return value;
+}
+
+/** A submitted value that equals its mask means unchanged: it is left out. */
+export function withoutMasks(variables: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([name, value]) => !(isSecretName(name) && value === mask)),
+  );
+}
+
+/**
+ * What the blocks of a run receive. Low → high: pipeline, trigger, run; then what every run is given (the logical date in
+ * its forms, the interval, the names). `env` is 'prod' or ENV unless somebody gave it.
+ */
+export function resolveVariables(given: {
+  readonly pipeline: JsonObject;
+  readonly trigger: JsonObject;
+  readonly run: JsonObject;
+  readonly event: JsonObject | null;
+  readonly env: string;
+  readonly executionDate: Date;
+  readonly timezone: string;
+  readonly interval: Interval | null;
+  readonly triggerId: bigint | null;
+  readonly triggerName: string | null;
+}): JsonObject {
+  const written = { ...given.pipeline, ...given.trigger, ...given.run };
+  const local = inZone(given.executionDate, given.timezone);
+  const partition = given.executionDate.toISOString().replaceAll(/[-:]/g, '').replace('.', '_').replace('Z', '000');
+  return {
+    ...(given.event ?? {}),
+    env: given.env,
+    ...written,
+    event: given.event ?? {},
+    ds: local.date,
+    hr: local.hour,
+    execution_date: given.executionDate.toISOString(),
+    ...(given.interval
+      ? {
+          interval_start_datetime: given.interval.start.toISOString(),
+          interval_end_datetime: given.interval.end?.toISOString() ?? null,
+          interval_seconds: given.interval.end
+            ? (given.interval.end.getTime() - given.interval.start.getTime()) / 1000
+            : null,
+          interval_start_datetime_previous: given.interval.previousStart?.toISOString() ?? null,
+        }
+      : {}),
+    ...(given.triggerName === null ? {} : { trigger_name: given.triggerName }),
+    execution_partition: given.triggerId === null ? partition : `${given.triggerId}/${partition}`,
+  };
+}
+
+function inZone(at: Date, timezone: string): { readonly date: string; readonly hour: string } {
+  const parts = new Intl.DateTimeFormat('en-CA', {
+    timeZone: timezone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    hourCycle: 'h23',
+  }).formatToParts(at);
+  const part = (type: string) => parts.find((p) => p.type === type)?.value ?? '';
+  return { date: `${part('year')}-${part('month')}-${part('day')}`, hour: part('hour') };
+}

@@ -1,0 +1,27 @@
+import { planSettlement } from '../domain/run.ts';
+import { applyRunPlan, lockRun, unsettledRuns } from '../store/pipeline-runs.ts';
+import type { EngineContext } from './context.ts';
+
+/** Takes the decisions that `step` leaves to the planner: failures, stopped blocks, unusual trigger rules. Answers how many runs it looked at. */
+export async function settleRuns(context: EngineContext, runs?: readonly bigint[]): Promise<number> {
+  const waiting = runs ?? (await unsettledRuns(context.database.pool));
+  for (const runId of waiting) await settleRun(context, runId);
+  return waiting.length;
+}
+
+async function settleRun(context: EngineContext, runId: bigint): Promise<void> {
+  const plan = await context.database.transaction(async (client) => {
+    const run = await lockRun(client, runId);
+    if (!run) return null;
+    const decided = planSettlement(run);
+    await applyRunPlan(client, run, decided, context.now());
+    return decided;
+  });
+  if (!plan) return;
+  context.wake(
+    'events',
+    'ready',
+    ...(plan.stop.length > 0 ? (['stop'] as const) : []),
+    ...(plan.to === null ? [] : (['admission'] as const)),
+  );
+}

@@ -1,0 +1,272 @@
+import type pg from 'pg';
+import type { PipelineRunStatus, RunError, StatusReason, StatusReasonCode } from '../domain/lifecycle.ts';
+import type { JsonObject, PipelineDefinition, TriggerRule } from '../domain/pipeline.ts';
+import { executableBlocks } from '../domain/pipeline.ts';
+import type { BlockRunSnapshot, RunPlan, RunSnapshot } from '../domain/run.ts';
+import { planHistory } from '../domain/run-history.ts';
+
+type Client = pg.ClientBase | pg.Pool;
+
+/** What a new run is made from. */
+export type NewRun = {
+  readonly pipelineUuid: string;
+  readonly version: string;
+  readonly tags: readonly string[];
+  readonly definition: PipelineDefinition;
+  readonly triggerId: bigint | null;
+  readonly triggerName: string | null;
+  readonly retryOfId: bigint | null;
+  readonly rootRunId: bigint | null;
+  readonly cause: 'schedule' | 'manual' | 'api' | 'retry';
+  readonly createdBy: string | null;
+  readonly executionDate: Date;
+  readonly variables: JsonObject;
+  readonly eventVariables: JsonObject | null;
+  readonly allowBlocksToFail: boolean;
+  readonly timeoutSeconds: number | null;
+  readonly timeoutStatus: 'failed' | 'cancelled' | 'warning';
+  readonly slaSeconds: number | null;
+  readonly slaDeadline: Date | null;
+  readonly idempotencyKey: string | null;
+  readonly idempotencyHash: string | null;
+};
+
+/** Creates a run with its block runs and its first event; null when another run of the pipeline holds the idempotency key. */
+export async function createRun(client: Client, run: NewRun, now: Date): Promise<bigint | null> {
+  const blocks = executableBlocks(run.definition);
+  const places = new Map(blocks.map((block, index) => [block.uuid, index + 1]));
+  const placesOf = (uuids: readonly string[]) => uuids.flatMap((uuid) => places.get(uuid) ?? []);
+  const specs = blocks.map((block) => ({
+    uuid: block.uuid,
+    upstream: placesOf(block.upstreamBlocks),
+    downstream: placesOf(block.downstreamBlocks),
+    rule: block.triggerRule,
+    label: block.label,
+    crashRetries: block.crashRetries,
+    timeoutSeconds: block.timeoutSeconds,
+  }));
+  const row = {
+    pipeline_uuid: run.pipelineUuid,
+    pipeline_version: run.version,
+    tags: run.tags,
+    trigger_id: run.triggerId?.toString() ?? null,
+    trigger_name: run.triggerName,
+    retry_of_id: run.retryOfId?.toString() ?? null,
+    root_run_id: run.rootRunId?.toString() ?? null,
+    cause: run.cause,
+    created_by: run.createdBy,
+    execution_date: run.executionDate,
+    variables: run.variables,
+    event_variables: run.eventVariables,
+    allow_blocks_to_fail: run.allowBlocksToFail,
+    timeout_seconds: run.timeoutSeconds,
+    timeout_status: run.timeoutStatus,
+    sla_seconds: run.slaSeconds,
+    sla_deadline: run.slaDeadline,
+    idempotency_key: run.idempotencyKey,
+    idempotency_hash: run.idempotencyHash,
+  };
+  const result = await client.query<{ id: bigint | null }>({
+    name: 'create-run',
+    text: 'select create_run($1::jsonb, $2::jsonb, $3) as id',
+    values: [JSON.stringify(row), JSON.stringify(specs), now],
+  });
+  return result.rows[0]?.id ?? null;
+}
+
+/** The run that holds an idempotency key, with the hash of the input that made it. */
+export async function findRunByKey(
+  client: Client,
+  pipelineUuid: string,
+  key: string,
+): Promise<{ readonly id: bigint; readonly hash: string | null } | null> {
+  const result = await client.query<{ id: bigint; idempotency_hash: string | null }>({
+    name: 'run-by-key',
+    text: 'select id, idempotency_hash from pipeline_run where pipeline_uuid = $1 and idempotency_key = $2',
+    values: [pipelineUuid, key],
+  });
+  const row = result.rows[0];
+  return row ? { id: row.id, hash: row.idempotency_hash } : null;
+}
+
+/** Starts those of `runs` that are still initial; answers which. */
+export async function startRuns(client: Client, runs: readonly bigint[], now: Date): Promise<readonly bigint[]> {
+  const result = await client.query<{ started: bigint[] }>({
+    name: 'start-runs',
+    text: 'select start_runs($1, $2) as started',
+    values: [runs, now],
+  });
+  return result.rows[0]?.started ?? [];
+}
+
+type RunRow = {
+  id: bigint;
+  status: PipelineRunStatus;
+  ending_status: PipelineRunStatus | null;
+  reason_code: StatusReasonCode | null;
+  reason_message: string | null;
+  reason_actor: string | null;
+  attempt: number;
+  allow_blocks_to_fail: boolean;
+};
+
+type BlockRow = {
+  id: bigint;
+  block_uuid: string;
+  status: BlockRunSnapshot['status'];
+  attempt: number;
+  upstream: bigint[];
+  trigger_rule: TriggerRule;
+  stop_requested: boolean;
+  reason_code: StatusReasonCode | null;
+  reason_message: string | null;
+  reason_actor: string | null;
+  error: RunError | null;
+};
+
+/** Locks the run's row, then reads it and its block runs; null when it doesn't exist. Must be called inside a transaction. */
+export async function lockRun(client: pg.ClientBase, runId: bigint): Promise<RunSnapshot | null> {
+  const runs = await client.query<RunRow>({
+    name: 'lock-run',
+    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail
+             from pipeline_run where id = $1 for no key update`,
+    values: [runId],
+  });
+  const run = runs.rows[0];
+  if (!run) return null;
+  const blocks = await client.query<BlockRow>({
+    name: 'blocks-of-locked-run',
+    text: `select id, block_uuid, status, attempt, upstream, trigger_rule, stop_requested, reason_code, reason_message, reason_actor, error
+             from block_run where pipeline_run_id = $1 order by position, dynamic_index`,
+    values: [runId],
+  });
+  return {
+    id: run.id,
+    status: run.status,
+    endingStatus: run.ending_status,
+    reason: reasonOf(run),
+    attempt: run.attempt,
+    allowBlocksToFail: run.allow_blocks_to_fail,
+    blocks: blocks.rows.map((row) => ({
+      id: row.id,
+      uuid: row.block_uuid,
+      status: row.status,
+      attempt: row.attempt,
+      upstream: row.upstream,
+      triggerRule: row.trigger_rule,
+      stopRequested: row.stop_requested,
+      reason: reasonOf(row),
+      error: row.error,
+    })),
+  };
+}
+
+/** What a retry in place changes on the run besides its block runs. */
+export type RetryChange = {
+  readonly attempt: number;
+  readonly mode: 'incomplete' | 'from_block';
+  readonly fromBlock: string | null;
+  readonly actor: string;
+  readonly why: string | null;
+  readonly codeVersion: string;
+  readonly variables: JsonObject;
+};
+
+/** Carries out a plan on a run that `lockRun` locked in the same transaction. */
+export async function applyRunPlan(
+  client: pg.ClientBase,
+  run: RunSnapshot,
+  plan: RunPlan,
+  now: Date,
+  options: { readonly retry?: RetryChange; readonly cancelRequested?: boolean } = {},
+): Promise<void> {
+  const blocks = plan.blocks.map(({ block, to, reason, pendingUpstream, bumpFence, error }) => ({
+    id: block.id.toString(),
+    from: block.status,
+    to,
+    code: reason?.code ?? null,
+    message: reason?.message ?? null,
+    actor: reason?.actor ?? null,
+    pending: pendingUpstream ?? null,
+    bumpFence: bumpFence ?? false,
+    error: error ?? null,
+  }));
+  const change: Record<string, unknown> = {
+    actor: plan.stopReason?.actor ?? options.retry?.actor ?? null,
+    stopCode: plan.stopReason?.code ?? null,
+    stopMessage: plan.stopReason?.message ?? null,
+  };
+  if (plan.to !== null) change.status = plan.to;
+  if (plan.ending !== null && plan.to === null) change.endingStatus = plan.ending;
+  if (plan.to !== null) change.endingStatus = null;
+  if (plan.to !== null && plan.to !== 'initial') change.clearDeadline = true;
+  if (plan.reason !== null || plan.to === 'initial') {
+    change.reasonCode = plan.reason?.code ?? null;
+    change.reasonMessage = plan.reason?.message ?? null;
+    change.reasonActor = plan.reason?.actor ?? null;
+  }
+  if (plan.error !== null) change.error = plan.error;
+  if (options.cancelRequested !== undefined) change.cancelRequested = options.cancelRequested;
+  if (options.retry) {
+    Object.assign(change, options.retry, { error: null, cancelRequested: false, timedOut: false });
+  }
+  if (plan.announcements.some((entry) => entry.kind === 'timed_out')) change.timedOut = true;
+  await client.query({
+    name: 'apply-run-plan',
+    text: 'select apply_run_plan($1, $2::jsonb, $3, $4::jsonb, $5::jsonb, $6)',
+    values: [
+      run.id,
+      JSON.stringify(blocks),
+      plan.stop.map((block) => block.id),
+      JSON.stringify(change),
+      JSON.stringify(planHistory(run, plan)),
+      now,
+    ],
+  });
+}
+
+/** Runs that a planner has to look at, oldest first, at most 100. */
+export async function unsettledRuns(client: Client): Promise<readonly bigint[]> {
+  const result = await client.query<{ id: bigint }>({
+    name: 'unsettled-runs',
+    text: 'select id from pipeline_run where needs_settling order by id limit 100',
+  });
+  return result.rows.map((row) => row.id);
+}
+
+/** Running runs whose deadline has passed at `now`, with the outcome that their timeout asks for. */
+export async function runsPastDeadline(
+  client: Client,
+  now: Date,
+): Promise<
+  readonly { readonly id: bigint; readonly timeoutStatus: string | null; readonly timeoutSeconds: number | null }[]
+> {
+  const result = await client.query<{ id: bigint; timeout_status: string | null; timeout_seconds: number | null }>({
+    name: 'runs-past-deadline',
+    text: `select id, timeout_status, timeout_seconds from pipeline_run
+            where timeout_at is not null and status = 'running' and timeout_at <= $1 order by id limit 100`,
+    values: [now],
+  });
+  return result.rows.map((row) => ({
+    id: row.id,
+    timeoutStatus: row.timeout_status,
+    timeoutSeconds: row.timeout_seconds,
+  }));
+}
+
+/** The earliest deadline of a running run; null when there is none. */
+export async function nextDeadline(client: Client): Promise<Date | null> {
+  const result = await client.query<{ at: Date | null }>({
+    name: 'next-deadline',
+    text: `select min(timeout_at) as at from pipeline_run where timeout_at is not null and status = 'running'`,
+  });
+  return result.rows[0]?.at ?? null;
+}
+
+function reasonOf(row: {
+  reason_code: StatusReasonCode | null;
+  reason_message: string | null;
+  reason_actor: string | null;
+}): StatusReason | null {
+  return row.reason_code ? { code: row.reason_code, message: row.reason_message ?? '', actor: row.reason_actor } : null;
+}

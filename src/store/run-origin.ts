@@ -1,0 +1,47 @@
+import type pg from 'pg';
+import type { JsonObject } from '../domain/pipeline.ts';
+
+/** What a run was made from, as far as a retry carries it on. */
+export type RunOrigin = {
+  readonly pipelineUuid: string;
+  readonly codeVersion: string;
+  readonly triggerId: bigint | null;
+  readonly triggerName: string | null;
+  readonly rootRunId: bigint | null;
+  readonly executionDate: Date;
+  readonly variables: JsonObject;
+  readonly eventVariables: JsonObject | null;
+  readonly allowBlocksToFail: boolean;
+  readonly timeoutSeconds: number | null;
+  readonly timeoutStatus: 'failed' | 'cancelled' | 'warning';
+  readonly slaSeconds: number | null;
+};
+
+/** Reads a run's origin; null when there is no such run. */
+export async function runOrigin(client: pg.ClientBase, runId: bigint): Promise<RunOrigin | null> {
+  const result = await client.query<RunOrigin>({
+    name: 'run-origin',
+    text: `select pipeline_uuid as "pipelineUuid", code_version as "codeVersion", trigger_id as "triggerId", trigger_name as "triggerName",
+                  root_run_id as "rootRunId", execution_date as "executionDate", variables, event_variables as "eventVariables",
+                  allow_blocks_to_fail as "allowBlocksToFail", timeout_seconds as "timeoutSeconds",
+                  coalesce(timeout_status, 'failed') as "timeoutStatus", sla_seconds as "slaSeconds"
+             from pipeline_run where id = $1`,
+    values: [runId],
+  });
+  return result.rows[0] ?? null;
+}
+
+/** A retry of the run that has not ended; null when there is none. */
+export async function hasOpenRetry(client: pg.ClientBase, runId: bigint): Promise<bigint | null> {
+  const result = await client.query<{ id: bigint }>({
+    name: 'open-retry',
+    text: `select id from pipeline_run where retry_of_id = $1 and status in ('initial', 'running') limit 1`,
+    values: [runId],
+  });
+  return result.rows[0]?.id ?? null;
+}
+
+/** A newer run repeats this one: it is not the newest of its chain any more. */
+export async function markRetried(client: pg.ClientBase, runId: bigint): Promise<void> {
+  await client.query('update pipeline_run set is_newest = false where id = $1', [runId]);
+}
