@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Access } from './access.ts';
+import { sessionCookie } from './cookies.ts';
+import { type Denial, deny } from './denial.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import { queryOf } from './path-of.ts';
+
+/**
+ * `GET /login?code=…`: trades the one-time code of the printed URL for a session cookie and goes on to GraphiQL. Who has a session already just goes
+ * on, so that a second click on the same line of the terminal is no error.
+ */
+export function answerLogin(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: {
+    readonly access: Access;
+    readonly cookieName: string;
+    readonly failures: FailureLimit;
+    readonly hasSession: boolean;
+  },
+): void {
+  const { access, failures } = options;
+  if (options.hasSession) return goOn(response);
+  const cookie = access.redeemLoginCode(queryOf(request).get('code') ?? '');
+  if (cookie !== null) {
+    response.setHeader('set-cookie', sessionCookie(options.cookieName, cookie, access.sessionSeconds));
+    return goOn(response);
+  }
+  const address = request.socket.remoteAddress ?? '';
+  if (failures.note(address)) return deny(response, usedCode);
+  const seconds = failures.retryAfterSeconds(address);
+  deny(response, { ...usedCode, status: 429, code: 'TOO_MANY_FAILURES', headers: { 'retry-after': String(seconds) } });
+}
+
+function goOn(response: ServerResponse): void {
+  response.writeHead(303, { location: '/graphiql', 'cache-control': 'no-store' });
+  response.end();
+}
+
+const usedCode: Denial = {
+  status: 401,
+  code: 'UNAUTHENTICATED',
+  message:
+    'This login code is unknown, used or expired. Each start of `penstock serve` prints an address with a new one.',
+};
