@@ -17,13 +17,12 @@ export async function releaseLostClaims(context: EngineContext, workerId: bigint
       if (!run) return 0;
       const held = new Map((await heldBlockRuns(client, runId, workerId)).map((block) => [block.id, block.lossesLeft]));
       const plan = planRelease(run, held);
-      await applyRunPlan(client, run, plan, context.now());
+      await applyRunPlan(client, run, plan, context.now(), { settleAfter: true });
       return plan.blocks.length;
     });
     context.wake('ready', 'events', 'settle');
   }
   await endWorker(context.database.pool, workerId, context.now());
-  // What was released may have failed or ended its run: settling is asked for by the flag as well as by the hint.
   return released;
 }
 

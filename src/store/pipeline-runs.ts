@@ -178,7 +178,12 @@ export async function applyRunPlan(
   run: RunSnapshot,
   plan: RunPlan,
   now: Date,
-  options: { readonly retry?: RetryChange; readonly cancelRequested?: boolean } = {},
+  options: {
+    readonly retry?: RetryChange;
+    readonly cancelRequested?: boolean;
+    /** The planner has to look at the run again: set by plans that settle nothing themselves. */
+    readonly settleAfter?: boolean;
+  } = {},
 ): Promise<void> {
   const blocks = plan.blocks.map(({ block, to, reason, pendingUpstream, bumpFence, error }) => ({
     id: block.id.toString(),
@@ -206,6 +211,7 @@ export async function applyRunPlan(
     change.reasonActor = plan.reason?.actor ?? null;
   }
   if (plan.error !== null) change.error = plan.error;
+  if (options.settleAfter) change.settleAfter = true;
   if (options.cancelRequested !== undefined) change.cancelRequested = options.cancelRequested;
   if (options.retry) {
     Object.assign(change, options.retry, { error: null, cancelRequested: false, timedOut: false });

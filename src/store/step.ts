@@ -21,6 +21,7 @@ export type Finish = {
   readonly cpuTimeMs: number | null;
   readonly maxRssBytes: number | null;
   readonly droppedLines: number;
+  readonly pid: number | null;
   readonly retryAt: Date | null;
 };
 
@@ -89,6 +90,7 @@ function row(finish: Finish) {
     cpu: finish.cpuTimeMs,
     rss: finish.maxRssBytes,
     dropped: finish.droppedLines,
+    pid: finish.pid,
     retryAt: finish.retryAt,
   };
 }

@@ -121,3 +121,18 @@ export async function restoreReadyRows(client: Client, queuedBefore: Date, now: 
   });
   return result.rowCount ?? 0;
 }
+
+/** What a worker holds according to the store. Asked after an answer was lost: what it doesn't know of, it gives back. */
+export async function claimsHeld(
+  client: Client,
+  workerId: bigint,
+): Promise<readonly { readonly id: number; readonly run: number; readonly attempt: number; readonly fence: number }[]> {
+  const result = await client.query<{ id: bigint; run: bigint; attempt: number; fence: number }>({
+    name: 'claims-held',
+    text: `select id, pipeline_run_id as run, attempt, fence from block_run
+            where pipeline_run_id = any(array(select id from pipeline_run where status = 'running'))
+              and status = 'running' and worker_id = $1`,
+    values: [workerId],
+  });
+  return result.rows.map((row) => ({ ...row, id: Number(row.id), run: Number(row.run) }));
+}

@@ -537,7 +537,7 @@ declare
   v_runs bigint[];
   v_f_ids bigint[]; v_f_runs bigint[]; v_f_numbers int[]; v_f_fences int[]; v_f_outcomes text[]; v_f_codes text[];
   v_f_messages text[]; v_f_errors jsonb[]; v_f_outputs jsonb[]; v_f_tests jsonb[]; v_f_cpus float8[]; v_f_rss float8[];
-  v_f_dropped int[]; v_f_retry_ats timestamptz[];
+  v_f_dropped int[]; v_f_pids int[]; v_f_retry_ats timestamptz[];
   v_d_ids bigint[]; v_d_runs bigint[]; v_d_uuids text[]; v_d_attempts int[]; v_d_statuses text[]; v_d_codes text[]; v_d_messages text[];
   v_d_labels text[]; v_d_retry_ats timestamptz[];
   v_down bigint[];
@@ -559,11 +559,11 @@ begin
   if p_finishes is not null then
     select array_agg(f.id), array_agg(f.run), array_agg(f.number), array_agg(f.fence), array_agg(f.outcome), array_agg(f.code),
            array_agg(f.message), array_agg(f.error), array_agg(f.outputs), array_agg(f.tests), array_agg(f.cpu), array_agg(f.rss),
-           array_agg(coalesce(f.dropped, 0)), array_agg(f."retryAt")
+           array_agg(coalesce(f.dropped, 0)), array_agg(f.pid), array_agg(f."retryAt")
       into v_f_ids, v_f_runs, v_f_numbers, v_f_fences, v_f_outcomes, v_f_codes, v_f_messages, v_f_errors, v_f_outputs, v_f_tests,
-           v_f_cpus, v_f_rss, v_f_dropped, v_f_retry_ats
+           v_f_cpus, v_f_rss, v_f_dropped, v_f_pids, v_f_retry_ats
       from jsonb_to_recordset(p_finishes) as f(id bigint, run bigint, number int, fence int, outcome text, code text, message text,
-           error jsonb, outputs jsonb, tests jsonb, cpu float8, rss float8, dropped int, "retryAt" timestamptz);
+           error jsonb, outputs jsonb, tests jsonb, cpu float8, rss float8, dropped int, pid int, "retryAt" timestamptz);
   end if;
   if v_ready is null and v_f_ids is null then
     return;
@@ -606,10 +606,10 @@ begin
        set status = (case f.outcome when 'completed' then 'completed' when 'stopped' then 'cancelled' when 'requeue' then 'cancelled'
                      else 'failed' end)::block_run_status,
            reason_code = f.code, reason_message = f.message, completed_at = p_now, error = f.error, outputs = f.outputs, tests = f.tests,
-           cpu_time_ms = f.cpu, max_rss_bytes = f.rss, dropped_lines = f.dropped
+           cpu_time_ms = f.cpu, max_rss_bytes = f.rss, dropped_lines = f.dropped, pid = coalesce(f.pid, a.pid)
       from unnest(v_f_ids, v_f_numbers, v_f_fences, v_f_outcomes, v_f_codes, v_f_messages, v_f_errors, v_f_outputs, v_f_tests, v_f_cpus,
-                  v_f_rss, v_f_dropped)
-           as f(id, number, fence, outcome, code, message, error, outputs, tests, cpu, rss, dropped)
+                  v_f_rss, v_f_dropped, v_f_pids)
+           as f(id, number, fence, outcome, code, message, error, outputs, tests, cpu, rss, dropped, pid)
      where a.block_run_id = any(v_f_ids) and a.block_run_id = f.id and a.number = f.number and a.fence = f.fence and a.status = 'running';
 
     -- 4. What waited for the completed ones: each loses as many pending upstreams as completed here.
@@ -816,7 +816,7 @@ begin
        set blocks_initial = n.initial, blocks_queued = n.queued, blocks_running = n.running, blocks_completed = n.completed,
            blocks_failed = n.failed, blocks_cancelled = n.cancelled, blocks_upstream_failed = n.upstream_failed,
            blocks_condition_failed = n.condition_failed,
-           needs_settling = false, event_seq = r.event_seq + v_events,
+           needs_settling = coalesce((p_change ->> 'settleAfter')::boolean, false), event_seq = r.event_seq + v_events,
            status = coalesce((p_change ->> 'status')::pipeline_run_status, r.status),
            ending_status = case when p_change ? 'endingStatus' then (p_change ->> 'endingStatus')::pipeline_run_status else r.ending_status end,
            reason_code = case when p_change ? 'reasonCode' then p_change ->> 'reasonCode' else r.reason_code end,

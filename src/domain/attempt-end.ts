@@ -1,0 +1,103 @@
+import { nextRetryAt } from './backoff.ts';
+import type { RunError, StatusReasonCode } from './lifecycle.ts';
+import type { RetryConfig } from './pipeline.ts';
+
+/** Why a worker told an attempt to stop; null when it did not. */
+export type StopCause = 'run_ends' | 'timeout' | 'shutdown' | null;
+
+/** How an attempt's process ended, as far as judging it needs to know. */
+export type AttemptEnd = {
+  readonly status: 'completed' | 'tests_failed' | 'failed' | 'process_died' | 'stopped';
+  readonly error: { readonly type: string; readonly message: string; readonly stackTrace: string | null } | null;
+  readonly failedTests: readonly { readonly name: string; readonly message: string | null }[];
+  readonly diedMessage: string;
+  readonly outOfMemory: boolean;
+};
+
+export type Verdict = {
+  readonly outcome: 'completed' | 'failed' | 'retry' | 'requeue' | 'stopped';
+  readonly code: StatusReasonCode;
+  readonly message: string;
+  readonly error: RunError | null;
+  readonly retryAt: Date | null;
+};
+
+/**
+ * Judges an attempt that ended: what its block run comes to, and why. Failed attempts and failed tests are tried again while
+ * `retry_config` has retries left; a timeout is not, nor is what was told to stop.
+ */
+export function judgeAttempt(
+  end: AttemptEnd,
+  block: {
+    readonly uuid: string;
+    readonly retryConfig: RetryConfig;
+    readonly retriesUsed: number;
+    readonly timeoutSeconds: number | null;
+  },
+  stopped: StopCause,
+  now: Date,
+): Verdict {
+  if (end.status === 'completed') {
+    return { outcome: 'completed', code: 'SUCCEEDED', message: 'It completed.', error: null, retryAt: null };
+  }
+  if (stopped === 'shutdown') {
+    return {
+      outcome: 'requeue',
+      code: 'SHUTDOWN',
+      message: 'Its worker shut down; it runs again.',
+      error: null,
+      retryAt: null,
+    };
+  }
+  if (stopped === 'run_ends') {
+    return {
+      outcome: 'stopped',
+      code: 'RUN_ENDED',
+      message: 'It was stopped because its run ended.',
+      error: null,
+      retryAt: null,
+    };
+  }
+  const failure = stopped === 'timeout' ? timedOut(block.timeoutSeconds) : failureOf(end);
+  const error: RunError = {
+    blockUuid: block.uuid,
+    type: failure.type,
+    message: failure.message,
+    stackTrace: end.error?.stackTrace ?? null,
+  };
+  const retryAt = stopped === 'timeout' ? null : nextRetryAt(block.retryConfig, block.retriesUsed, now);
+  return {
+    outcome: retryAt === null ? 'failed' : 'retry',
+    code: failure.code,
+    message: failure.message,
+    error,
+    retryAt,
+  };
+}
+
+type Failure = { readonly code: StatusReasonCode; readonly type: string | null; readonly message: string };
+
+function timedOut(seconds: number | null): Failure {
+  return { code: 'TIMED_OUT', type: 'Timeout', message: `It ran longer than its timeout of ${seconds} s.` };
+}
+
+function failureOf(end: AttemptEnd): Failure {
+  switch (end.status) {
+    case 'tests_failed': {
+      const names = end.failedTests
+        .map((test) => (test.message ? `${test.name} (${test.message})` : test.name))
+        .join(', ');
+      return { code: 'TESTS_FAILED', type: 'TestsFailed', message: `Its tests failed: ${names}` };
+    }
+    case 'process_died':
+      return {
+        code: end.outOfMemory ? 'OUT_OF_MEMORY' : 'PROCESS_DIED',
+        type: 'ProcessDied',
+        message: end.diedMessage,
+      };
+    case 'stopped':
+      return { code: 'PROCESS_DIED', type: 'ProcessDied', message: 'Its process was stopped from outside.' };
+    default:
+      return { code: 'BLOCK_ERROR', type: end.error?.type ?? null, message: end.error?.message ?? 'It failed.' };
+  }
+}

@@ -1,0 +1,90 @@
+import { nextFireTime } from '../domain/schedule.ts';
+import { admitRuns } from '../engine/admit-runs.ts';
+import type { EngineContext, WakeTopic } from '../engine/context.ts';
+import { fireTriggers } from '../engine/fire-triggers.ts';
+import { releaseLostClaims } from '../engine/release-lost-claims.ts';
+import { settleRuns } from '../engine/settle-runs.ts';
+import { timeOutRuns } from '../engine/time-out-runs.ts';
+import { activeTimeTriggers } from '../store/catalog.ts';
+import { nextDeadline } from '../store/pipeline-runs.ts';
+import { restoreReadyRows } from '../store/workers.ts';
+import { startLoop } from './loop.ts';
+import { watchWorkers } from './watch-workers.ts';
+
+export type Scheduler = {
+  readonly wake: (topic: WakeTopic) => void;
+  readonly stop: () => Promise<void>;
+};
+
+/** How long each loop sleeps when nobody wakes it, in milliseconds. A wake-up is a kindness; these are the promise. */
+const sleepMs = {
+  admission: 2000,
+  settling: 2000,
+  /** Deadlines and fire times have timers of their own; this is how soon a change made by another process is seen. */
+  deadlines: 5000,
+  triggers: 30_000,
+  restore: 10_000,
+} as const;
+
+/** A queued block run without a ready row for this long lost it, in milliseconds. */
+const readyRowMissingMs = 5000;
+
+/** Starts the loops that wait on time or capacity. Several schedulers may run: each round is safe to run twice. */
+export function startScheduler(
+  context: EngineContext,
+  options: {
+    /** Milliseconds of a clock that never jumps. */
+    readonly monotonicMs: () => number;
+    /** Workers of this very process, which it need not watch closely. */
+    readonly ownWorkers: () => readonly bigint[];
+    readonly onError: (what: string, error: unknown) => void;
+  },
+): Scheduler {
+  const { pool } = context.database;
+  const loop = (what: string, work: () => Promise<number>) => startLoop(work, (error) => options.onError(what, error));
+
+  const deadlines = loop('could not watch deadlines', async () => {
+    await timeOutRuns(context);
+    const next = await nextDeadline(pool);
+    const untilNext = next === null ? Infinity : next.getTime() - context.now().getTime();
+    return Math.min(untilNext, sleepMs.deadlines);
+  });
+  const admission = loop('could not admit runs', async () => {
+    if ((await admitRuns(context)) > 0) deadlines.wake();
+    return sleepMs.admission;
+  });
+  const settling = loop('could not settle runs', async () => {
+    await settleRuns(context);
+    return sleepMs.settling;
+  });
+  const triggers = loop('could not fire triggers', async () => {
+    await fireTriggers(context);
+    const now = context.now();
+    const next = (await activeTimeTriggers(pool)).flatMap(
+      (t) => (t.scheduleInterval && nextFireTime(t.scheduleInterval, t.timezone, now)) ?? [],
+    );
+    const soonest = Math.min(...next.map((at) => at.getTime() - now.getTime()), sleepMs.triggers);
+    return soonest;
+  });
+  const workers = loop(
+    'could not watch workers',
+    watchWorkers(context, options, (id) => releaseLostClaims(context, id)),
+  );
+  const restore = loop('could not restore the queue', async () => {
+    const now = context.now();
+    if ((await restoreReadyRows(pool, new Date(now.getTime() - readyRowMissingMs), now)) > 0) context.wake('ready');
+    return sleepMs.restore;
+  });
+
+  const loops = [deadlines, admission, settling, triggers, workers, restore];
+  return {
+    wake(topic) {
+      if (topic === 'admission') admission.wake();
+      else if (topic === 'settle') settling.wake();
+      else if (topic === 'catalog') triggers.wake();
+    },
+    async stop() {
+      await Promise.all(loops.map((each) => each.stop()));
+    },
+  };
+}

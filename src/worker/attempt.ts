@@ -1,0 +1,215 @@
+import { join } from 'node:path';
+import { judgeAttempt, type StopCause } from '../domain/attempt-end.ts';
+import type { BlockDefinition } from '../domain/pipeline.ts';
+import { outputPath } from '../outputs/output-path.ts';
+import type { NewLogLine } from '../store/log-lines.ts';
+import type { Claim, Finish } from '../store/step.ts';
+import type { AttemptInput, AttemptOutcome, AttemptTask, Executor, RunningAttempt } from './executor.ts';
+import type { LogWriter } from './log-writer.ts';
+import type { RunContexts } from './run-contexts.ts';
+
+/** More lines of one attempt than this are counted, not kept. */
+const maxLinesPerAttempt = 100_000;
+
+/** What an attempt needs from its worker. */
+export type AttemptSetting = {
+  readonly contexts: RunContexts;
+  readonly executorOf: (block: BlockDefinition) => Executor | null;
+  readonly projectDir: string;
+  readonly outputsRoot: string;
+  readonly logs: LogWriter;
+  readonly now: () => Date;
+  /** How long an attempt that is told to stop may take before it is killed, in milliseconds. */
+  readonly graceMs: number;
+};
+
+/** One attempt from claim to report. */
+export type Attempt = {
+  readonly claim: Claim;
+  readonly startedAt: Date;
+  /** Settles with the report; never rejects. */
+  readonly finish: Promise<Finish>;
+  readonly pid: () => number | null;
+  readonly stop: (cause: Exclude<StopCause, null>, graceMs: number) => void;
+};
+
+/** Runs a claimed block: prepare → start → stream logs → collect → judge. */
+export function runAttempt(setting: AttemptSetting, claim: Claim): Attempt {
+  let running: RunningAttempt | null = null;
+  let stopCause: StopCause = null;
+  let pid: number | null = null;
+
+  const stop: Attempt['stop'] = (cause, graceMs) => {
+    stopCause ??= cause;
+    running?.stop(graceMs);
+  };
+
+  async function execute(): Promise<Finish> {
+    const log = startLog(setting, claim);
+    const block = await setting.contexts.block(claim.pipeline, claim.version, claim.uuid);
+    const executor = block && setting.executorOf(block);
+    if (!block || block.file === null || block.code === null || !executor) {
+      return failedToStart(claim, `Block ${claim.uuid} has no code that this worker can run.`);
+    }
+    const run = await setting.contexts.run(claim.run, claim.runAttempt);
+    const task = taskOf(setting, claim, block, run.variables, run.timezone);
+    running = executor.run(task, log.sink);
+    running.pid.then((known) => {
+      pid = known;
+    });
+    if (stopCause !== null) running.stop(setting.graceMs);
+    const deadline =
+      claim.timeoutSeconds === null
+        ? undefined
+        : setTimeout(() => stop('timeout', setting.graceMs), claim.timeoutSeconds * 1000);
+    const outcome = await running.outcome;
+    clearTimeout(deadline);
+    const droppedLines = await log.flushed();
+    return report(claim, block, outcome, { stopCause, now: setting.now(), droppedLines, pid });
+  }
+
+  const finish = execute().catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    return failedToStart(claim, `Block ${claim.uuid} could not be started: ${message}`);
+  });
+  return { claim, startedAt: setting.now(), finish, pid: () => pid, stop };
+}
+
+function taskOf(
+  setting: AttemptSetting,
+  claim: Claim,
+  block: BlockDefinition,
+  variables: AttemptTask['variables'],
+  timezone: string | null,
+): AttemptTask {
+  return {
+    pipelineRunId: claim.run,
+    blockRunId: claim.id,
+    pipelineUuid: claim.pipeline,
+    blockUuid: claim.uuid,
+    blockType: block.type,
+    attempt: claim.attempt,
+    retryAttempt: claim.retries + 1,
+    fence: claim.fence,
+    file: join(setting.projectDir, block.file ?? ''),
+    code: block.code ?? '',
+    configuration: block.configuration,
+    variables,
+    timezone,
+    inputs: (claim.inputs ?? []).map(inputOf),
+    outputsRoot: setting.outputsRoot,
+    outputPath: outputPath(claim.run, claim.uuid, claim.fence),
+  };
+}
+
+function inputOf(upstream: NonNullable<Claim['inputs']>[number]): AttemptInput {
+  const completed = upstream.status === 'completed';
+  return {
+    blockUuid: upstream.uuid,
+    status: completed ? 'completed' : upstream.status === 'condition_failed' ? 'skipped' : 'failed',
+    outputs: completed ? (upstream.outputs ?? []) : [],
+  };
+}
+
+function startLog(setting: AttemptSetting, claim: Claim) {
+  let lines = 0;
+  let dropped = 0;
+  const write = (line: Pick<NewLogLine, 'at' | 'level' | 'stream' | 'message'>) =>
+    setting.logs.write({
+      ...line,
+      pipelineRunId: claim.run,
+      blockRunId: claim.id,
+      blockUuid: claim.uuid,
+      attempt: claim.attempt,
+    });
+  return {
+    sink: (entry: Pick<NewLogLine, 'at' | 'level' | 'stream' | 'message'>) => {
+      if (lines >= maxLinesPerAttempt || !write(entry)) dropped++;
+      else lines++;
+    },
+    /** Waits until what was logged is stored, so that nobody sees an end before its last line. Answers how many lines were dropped. */
+    async flushed(): Promise<number> {
+      if (dropped > 0) {
+        write({
+          at: setting.now(),
+          level: 'warning',
+          stream: 'system',
+          message: `${dropped} further log lines were not kept.`,
+        });
+      }
+      if (lines > 0 || dropped > 0) await setting.logs.flushed();
+      return dropped;
+    },
+  };
+}
+
+function report(
+  claim: Claim,
+  block: BlockDefinition,
+  outcome: AttemptOutcome,
+  seen: {
+    readonly stopCause: StopCause;
+    readonly now: Date;
+    readonly droppedLines: number;
+    readonly pid: number | null;
+  },
+): Finish {
+  const verdict = judgeAttempt(
+    {
+      status: outcome.status,
+      error: outcome.status === 'failed' ? outcome.error : null,
+      failedTests: outcome.tests.filter((test) => !test.passed),
+      diedMessage: outcome.status === 'process_died' ? outcome.message : '',
+      outOfMemory: outcome.status === 'process_died' && outcome.outOfMemory,
+    },
+    {
+      uuid: block.uuid,
+      retryConfig: block.retryConfig,
+      retriesUsed: claim.retries,
+      timeoutSeconds: claim.timeoutSeconds,
+    },
+    seen.stopCause,
+    seen.now,
+  );
+  return {
+    ...identity(claim),
+    ...verdict,
+    outputs: outcome.outputs,
+    tests: outcome.tests,
+    cpuTimeMs: outcome.cpuTimeMs,
+    maxRssBytes: outcome.maxRssBytes,
+    droppedLines: seen.droppedLines,
+    pid: seen.pid,
+  };
+}
+
+function failedToStart(claim: Claim, message: string): Finish {
+  return {
+    ...identity(claim),
+    ...nothingMade,
+    outcome: 'failed',
+    code: 'BLOCK_ERROR',
+    message,
+    error: { blockUuid: claim.uuid, type: null, message, stackTrace: null },
+    retryAt: null,
+  };
+}
+
+/** Gives a claim back unharmed: it was never started, or its worker goes away. */
+export function givenBack(claim: Pick<Claim, 'id' | 'run' | 'attempt' | 'fence'>): Finish {
+  return {
+    ...identity(claim),
+    ...nothingMade,
+    outcome: 'requeue',
+    code: 'SHUTDOWN',
+    message: 'Its worker gave it back; it runs again.',
+    error: null,
+    retryAt: null,
+  };
+}
+
+function identity(claim: Pick<Claim, 'id' | 'run' | 'attempt' | 'fence'>) {
+  return { blockRunId: claim.id, pipelineRunId: claim.run, attempt: claim.attempt, fence: claim.fence };
+}
+
+const nothingMade = { outputs: [], tests: [], cpuTimeMs: null, maxRssBytes: null, droppedLines: 0, pid: null } as const;

@@ -1,0 +1,152 @@
+import type { BlockDefinition } from '../domain/pipeline.ts';
+import type { EngineContext } from '../engine/context.ts';
+import { settleRuns } from '../engine/settle-runs.ts';
+import { step } from '../store/step.ts';
+import { claimsHeld, claimsToStop, endWorker, recordPids, registerWorker } from '../store/workers.ts';
+import { type Attempt, givenBack, runAttempt } from './attempt.ts';
+import { startBatcher } from './batcher.ts';
+import { startBeat } from './beat.ts';
+import type { Executor } from './executor.ts';
+import { startLogWriter } from './log-writer.ts';
+import { RunContexts } from './run-contexts.ts';
+
+export type WorkerOptions = {
+  readonly context: EngineContext;
+  readonly executorOf: (block: BlockDefinition) => Executor | null;
+  readonly projectDir: string;
+  readonly outputsRoot: string;
+  readonly slots: number;
+  readonly label: string;
+  readonly host: string;
+  readonly pid: number;
+  /** From SIGTERM to SIGKILL for an attempt whose run is cancelled, in milliseconds. */
+  readonly graceMs: number;
+  readonly onError: (what: string, error: unknown) => void;
+};
+
+export type Worker = {
+  readonly id: bigint;
+  /** Block runs may have been queued. */
+  readonly wakeReady: () => void;
+  /** Some of what runs may have to stop. */
+  readonly wakeStop: () => void;
+  readonly busy: () => number;
+  /** Claims nothing more and waits up to `drainMs` for what runs; then stops it with `graceMs`, gives it back to the queue, and leaves. */
+  readonly stop: (options: { readonly drainMs: number; readonly graceMs: number }) => Promise<void>;
+};
+
+/** How often a worker with running attempts asks whether some must stop, when nobody wakes it; and records the pids of long ones. */
+const checkMs = 1000;
+
+/** Starts a worker: registers it, beats, claims block runs and runs them in its slots. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { context, onError } = options;
+  const { database } = context;
+  const id = await registerWorker(
+    database.pool,
+    { host: options.host, pid: options.pid, labels: [options.label], slots: options.slots },
+    context.now(),
+  );
+  const running = new Map<number, Attempt>();
+  const withPid = new Set<number>();
+  const logs = startLogWriter({
+    connect: () => database.connect('logs'),
+    onError: (error) => onError('could not store log lines', error),
+  });
+  const beat = await startBeat(database.settings, id, (error) => onError('could not beat', error));
+  const setting = {
+    contexts: new RunContexts(database.pool),
+    executorOf: options.executorOf,
+    projectDir: options.projectDir,
+    outputsRoot: options.outputsRoot,
+    logs,
+    now: context.now,
+    graceMs: options.graceMs,
+  };
+
+  const batcher = startBatcher({
+    connect: () => database.connect('worker'),
+    step: (client, want, finishes) => step(client, id, options.label, want, finishes, context.now()),
+    lostClaims: async (client) => {
+      const held = await claimsHeld(client, id);
+      return held.filter((claim) => !running.has(claim.id)).map(givenBack);
+    },
+    freeSlots: () => options.slots - running.size,
+    start: (claim) => {
+      const attempt = runAttempt(setting, claim);
+      running.set(claim.id, attempt);
+      beat.busy(running.size);
+      attempt.finish.then((finish) => {
+        if (running.get(claim.id) === attempt) running.delete(claim.id);
+        withPid.delete(claim.id);
+        beat.busy(running.size);
+        batcher.finish(finish);
+      });
+    },
+    settle: (runs) => {
+      settleRuns(context, runs).catch((error) => onError('could not settle runs', error));
+    },
+    committed: () => context.wake('events'),
+    onError: (error) => onError('could not report to the queue', error),
+  });
+
+  let checking = false;
+  async function check(): Promise<void> {
+    if (checking || running.size === 0) return;
+    checking = true;
+    try {
+      const held = [...running.values()].map(({ claim }) => ({ blockRunId: claim.id, fence: claim.fence }));
+      const { stop, lost } = await claimsToStop(database.pool, id, held);
+      for (const blockRunId of stop) running.get(blockRunId)?.stop('run_ends', options.graceMs);
+      // Not ours any more: somebody judged this worker lost. Its late answer changes nothing; end it at once.
+      for (const blockRunId of lost) running.get(blockRunId)?.stop('run_ends', 0);
+      await recordLongAttempts();
+    } catch (error) {
+      onError('could not ask what to stop', error);
+    } finally {
+      checking = false;
+    }
+  }
+
+  async function recordLongAttempts(): Promise<void> {
+    const before = context.now().getTime() - checkMs;
+    const long = [...running.values()].flatMap(({ claim, startedAt, pid }) => {
+      const known = pid();
+      if (known === null || withPid.has(claim.id) || startedAt.getTime() > before) return [];
+      return [{ blockRunId: claim.id, attempt: claim.attempt, pid: known }];
+    });
+    if (long.length === 0) return;
+    await recordPids(database.pool, long);
+    for (const { blockRunId } of long) withPid.add(blockRunId);
+  }
+
+  const timer = setInterval(check, checkMs);
+  return {
+    id,
+    wakeReady: batcher.wake,
+    wakeStop: check,
+    busy: () => running.size,
+    async stop({ drainMs, graceMs }) {
+      batcher.close();
+      clearInterval(timer);
+      const ends = () => Promise.all([...running.values()].map((attempt) => attempt.finish));
+      if (drainMs > 0) await within(drainMs, ends());
+      for (const attempt of running.values()) attempt.stop('shutdown', graceMs);
+      await within(graceMs + 500, ends());
+      for (const attempt of running.values()) batcher.finish(givenBack(attempt.claim));
+      await batcher.drained(1000);
+      await Promise.allSettled([batcher.end(), logs.end(), beat.stop()]);
+      await endWorker(database.pool, id, context.now()).catch((error) => onError('could not sign off', error));
+    },
+  };
+}
+
+/** Waits for `work`, but at most `ms`. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
+}
