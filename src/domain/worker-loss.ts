@@ -3,6 +3,8 @@ export type Look = {
   readonly atMs: number;
   /** null when the worker has no beat row: it has not beaten yet, or a Postgres crash emptied the table. */
   readonly counter: bigint | null;
+  /** What it said to hold at its newest beat. One that holds nothing beats every 10 s only. */
+  readonly busy: number;
   /** The session that holds the worker's lock is gone. A hint only: the network may have cut it. */
   readonly lockIsFree: boolean;
 };
@@ -15,12 +17,12 @@ export type Standstill = {
   readonly freeLooks: number;
 };
 
-/** How long a counter stands still before its worker is lost. Beats come every 500 ms from one that holds work. */
-export const lossRules = { stillMs: 2000, looks: 4, freeStillMs: 600, freeLooks: 3 } as const;
+/** How long a counter stands still before its worker is lost: beats come every 500 ms from one that holds work, every 10 s from an idle one. */
+export const lossRules = { stillMs: 2000, idleStillMs: 25_000, looks: 4, freeStillMs: 600, freeLooks: 3 } as const;
 
 /**
- * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks, or, when its session is gone too, for
- * 0.6 s in at least 3. Only the looker's own monotonic clock counts: a sleeping laptop, a Postgres restart or a stopped clock
+ * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks (25 s when it
+ * holds nothing), or, when its session is gone too, for 0.6 s in at least 3. Only the looker's own monotonic clock counts: a sleeping laptop, a Postgres restart or a stopped clock
  * loses nobody, because `forget` begins anew.
  */
 export function judgeWorker(
@@ -37,7 +39,8 @@ export function judgeWorker(
     freeLooks: look.lockIsFree ? before.freeLooks + 1 : 0,
   };
   const stillMs = look.atMs - before.sinceMs;
-  const silent = stillMs >= lossRules.stillMs && standstill.looks >= lossRules.looks;
+  const patience = look.busy > 0 ? lossRules.stillMs : lossRules.idleStillMs;
+  const silent = stillMs >= patience && standstill.looks >= lossRules.looks;
   const gone = stillMs >= lossRules.freeStillMs && standstill.freeLooks >= lossRules.freeLooks;
   return { standstill, lost: silent || gone };
 }

@@ -60,11 +60,11 @@ export function startScheduler(
   const triggers = loop('could not fire triggers', async () => {
     await fireTriggers(context);
     const now = context.now();
-    const next = (await activeTimeTriggers(pool)).flatMap(
-      (t) => (t.scheduleInterval && nextFireTime(t.scheduleInterval, t.timezone, now)) ?? [],
-    );
-    const soonest = Math.min(...next.map((at) => at.getTime() - now.getTime()), sleepMs.triggers);
-    return soonest;
+    const waits = (await activeTimeTriggers(pool)).map((trigger) => {
+      const next = nextFireTime(trigger.scheduleInterval ?? '@once', trigger.timezone, now);
+      return next === null ? Infinity : next.getTime() - now.getTime();
+    });
+    return Math.min(...waits, sleepMs.triggers);
   });
   const workers = loop(
     'could not watch workers',

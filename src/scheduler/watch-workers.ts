@@ -28,8 +28,8 @@ export function watchWorkers(
     const own = new Set(options.ownWorkers());
     const others = sightings.filter((sighting) => !own.has(sighting.id));
     lastLookMs = options.monotonicMs();
-    for (const { id, counter, lockIsFree } of others) {
-      const { standstill, lost } = judgeWorker(before.get(id) ?? null, { atMs: lastLookMs, counter, lockIsFree });
+    for (const { id, ...sighting } of others) {
+      const { standstill, lost } = judgeWorker(before.get(id) ?? null, { atMs: lastLookMs, ...sighting });
       if (lost) await release(id);
       else remembered.set(id, standstill);
     }

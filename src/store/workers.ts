@@ -28,14 +28,15 @@ export type WorkerSighting = {
   readonly id: bigint;
   /** null when there is no row: not beaten yet, or a Postgres crash emptied the table. */
   readonly counter: bigint | null;
+  readonly busy: number;
   readonly lockIsFree: boolean;
 };
 
 /** Looks at every worker that has not ended: its beat, and whether the session that holds its lock is gone. */
 export async function sightWorkers(client: Client): Promise<readonly WorkerSighting[]> {
-  const result = await client.query<{ id: bigint; counter: bigint | null; lock_is_free: boolean }>({
+  const result = await client.query<{ id: bigint; counter: bigint | null; busy: number; lock_is_free: boolean }>({
     name: 'sight-workers',
-    text: `select w.id, b.counter,
+    text: `select w.id, b.counter, coalesce(b.busy, 0) as busy,
                   not exists (select 1 from pg_locks l
                                where l.locktype = 'advisory' and l.classid = $1::int::oid and l.objid = w.id::int::oid and l.objsubid = 2
                                  and l.database = (select oid from pg_database where datname = current_database())) as lock_is_free
@@ -43,7 +44,7 @@ export async function sightWorkers(client: Client): Promise<readonly WorkerSight
             where w.ended_at is null order by w.id`,
     values: [workerLockClass],
   });
-  return result.rows.map((row) => ({ id: row.id, counter: row.counter, lockIsFree: row.lock_is_free }));
+  return result.rows.map((row) => ({ id: row.id, counter: row.counter, busy: row.busy, lockIsFree: row.lock_is_free }));
 }
 
 /** Running runs that hold block runs of a worker, ascending. Asked only when a worker is lost or comes back: it reads all active runs. */

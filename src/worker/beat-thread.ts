@@ -30,7 +30,9 @@ async function beat(): Promise<void> {
   client ??= await connect();
   await client.query({
     name: 'beat',
-    text: `insert into worker_beat (worker_id, counter, busy, at) values ($1, 1, $2, now())
+    // One that was taken for lost and is not comes back into sight with its next beat.
+    text: `with revived as (update worker set ended_at = null where id = $1 and ended_at is not null)
+           insert into worker_beat (worker_id, counter, busy, at) values ($1, 1, $2, now())
            on conflict (worker_id) do update set counter = worker_beat.counter + 1, busy = excluded.busy, at = excluded.at`,
     values: [workerId, Atomics.load(shared, 0)],
   });
