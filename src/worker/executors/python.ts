@@ -1,0 +1,222 @@
+import type { Executor, Watchdog } from '../executor.ts';
+import { createPythonAttempt, type PythonAttempt } from './python-attempt.ts';
+import type { PythonChild } from './python-child.ts';
+import { pythonEnvironment } from './python-environment.ts';
+import { type ForkServer, startForkServer } from './python-fork-server.ts';
+import { openOutOfMemoryCounter } from './python-out-of-memory.ts';
+import type { ChildEnd } from './python-outcome.ts';
+import { endGroup, signalGroup } from './python-process-group.ts';
+
+export type PythonExecutorOptions = {
+  /** From `findPython`; null when the machine has none: every attempt then fails and says so. */
+  readonly python: string | null;
+  /** Absolute path of the project's folder. */
+  readonly projectDir: string;
+  readonly watchdog: Watchdog;
+  /** How many attempts the worker runs at once. */
+  readonly slots: number;
+  /** The server's environment; blocks get it without the server's own secrets. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly now?: () => Date;
+};
+
+/** Idle children cost a few megabytes each, a fork about a millisecond: these few keep the fork off an attempt's way. */
+const mostSpares = 4;
+const slowestRestartMs = 10_000;
+const stopPatienceMs = 2_000;
+
+/**
+ * Runs Python blocks: every attempt in a process of its own, forked ahead from one warm Python.
+ * A spare child waits for its task, so an attempt costs a message each way, and the next spare is forked meanwhile.
+ */
+export function createPythonExecutor(options: PythonExecutorOptions): Executor {
+  const { watchdog, python, projectDir } = options;
+  const env = pythonEnvironment(options.env ?? process.env, projectDir);
+  const now = options.now ?? (() => new Date());
+  const outOfMemory = openOutOfMemoryCounter();
+  const spares: PythonChild[] = [];
+  const waiting: PythonAttempt[] = [];
+  const running = new Map<number, PythonAttempt>();
+  const known = new Set<number>();
+  const preloaded = new Set<string>();
+  let wantedSpares = Math.min(options.slots, mostSpares);
+  let expected = 0;
+  let generation = 0;
+  let server: ForkServer | null = null;
+  let starting: Promise<void> | null = null;
+  let failures = 0;
+  let lastFailure = 'Python has not been started.';
+  let retryAt = 0;
+  let stopped = false;
+  let onSpare: () => void = () => {};
+
+  async function start(): Promise<void> {
+    const delay = retryAt - performance.now();
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (stopped || python === null) return;
+    try {
+      const started = await startForkServer({ python, projectDir, env, watchdog }, events);
+      if (stopped) {
+        await started.stop();
+        return;
+      }
+      server = started;
+      failures = 0;
+      askForForks();
+    } catch (error) {
+      failures += 1;
+      retryAt = performance.now() + Math.min(slowestRestartMs, 250 * 2 ** failures);
+      lastFailure = error instanceof Error ? error.message : String(error);
+      for (const attempt of waiting.splice(0)) attempt.refuse('PythonNotStarted', lastFailure);
+    }
+  }
+
+  function ensureStarted(): Promise<void> {
+    if (server) return Promise.resolve();
+    starting ??= start().finally(() => {
+      starting = null;
+    });
+    return starting;
+  }
+
+  function askForForks(): void {
+    const missing = waiting.length + wantedSpares - spares.length - expected;
+    if (missing <= 0 || server === null) return;
+    expected += missing;
+    server.fork(missing);
+  }
+
+  function dispatch(): void {
+    while (waiting.length > 0 && spares.length > 0) {
+      const attempt = waiting.shift();
+      if (attempt === undefined || attempt.isOver()) continue;
+      const child = spares.pop();
+      if (child === undefined) return;
+      running.set(child.pid, attempt);
+      child.listen(attempt.onFrame, attempt.onConnectionEnd);
+      attempt.start(child);
+    }
+    askForForks();
+  }
+
+  function forget(pid: number): PythonAttempt | undefined {
+    const attempt = running.get(pid);
+    running.delete(pid);
+    known.delete(pid);
+    watchdog.release(pid);
+    const place = spares.findIndex((spare) => spare.pid === pid);
+    if (place !== -1) spares.splice(place, 1)[0]?.close();
+    return attempt;
+  }
+
+  const events = {
+    onChild: (child: PythonChild) => {
+      // Guarded from its birth on, so before any user's code.
+      watchdog.guard(child.pid);
+      known.add(child.pid);
+      expected = Math.max(0, expected - 1);
+      spares.push(child);
+      const outdated = spares.findIndex((spare) => spare.generation < generation);
+      if (outdated !== -1 && spares.length > wantedSpares) spares[outdated]?.close();
+      dispatch();
+      onSpare();
+    },
+    onRawOutput: (pid: number, stream: 'stdout' | 'stderr', bytes: Buffer) => {
+      running.get(pid)?.onRawOutput(stream, bytes);
+    },
+    onChildEnd: (end: ChildEnd) => {
+      if (!known.has(end.pid)) expected = Math.max(0, expected - 1);
+      forget(end.pid)?.onChildEnd(end);
+      askForForks();
+    },
+    onForkFailed: (message: string) => {
+      expected = Math.max(0, expected - 1);
+      waiting.shift()?.refuse('ForkFailed', `No process could be made for the block: ${message}.`);
+    },
+    onGeneration: (newest: number, modules: readonly string[]) => {
+      generation = newest;
+      for (const name of modules) preloaded.add(name);
+      if (newest === 0) return;
+      // As many new ones as there are old; each new one sends an old one home.
+      expected += spares.length;
+      if (spares.length > 0) server?.fork(spares.length);
+    },
+    onDeath: () => {
+      server = null;
+      expected = 0;
+      generation = 0;
+      preloaded.clear();
+      failures += 1;
+      retryAt = performance.now() + Math.min(slowestRestartMs, 50 * 2 ** failures);
+      for (const spare of [...spares]) forget(spare.pid);
+      void endOrphans();
+    },
+  };
+
+  /** The fork server is dead: its children can't be reaped by it, so their groups are killed from here. */
+  async function endOrphans(): Promise<void> {
+    await Promise.all(
+      [...running].map(async ([pid, attempt]) => {
+        await endGroup(pid, stopPatienceMs);
+        forget(pid);
+        attempt.onChildEnd(null);
+      }),
+    );
+    if (waiting.length > 0) await ensureStarted();
+  }
+
+  return {
+    run: (task, sink) => {
+      const onModules = (modules: readonly string[]) => {
+        const unknown = modules.filter((name) => !preloaded.has(name));
+        for (const name of unknown) preloaded.add(name);
+        if (unknown.length > 0) server?.preload(unknown);
+      };
+      const attempt = createPythonAttempt({ task, sink, now, outOfMemory, onModules });
+      if (python === null) attempt.refuse('PythonNotFound', notFound);
+      else if (stopped) attempt.running.stop(0);
+      else {
+        waiting.push(attempt);
+        dispatch();
+        if (server === null) void ensureStarted();
+      }
+      return attempt.running;
+    },
+    warm: async (count) => {
+      if (python === null || stopped) return;
+      wantedSpares = Math.max(wantedSpares, Math.min(count, options.slots));
+      await ensureStarted();
+      askForForks();
+      while (server !== null && !stopped && spares.length < Math.min(count, wantedSpares)) {
+        await new Promise<void>((resolve) => {
+          onSpare = resolve;
+        });
+      }
+    },
+    stop: async () => {
+      if (stopped) return;
+      stopped = true;
+      onSpare();
+      for (const attempt of waiting.splice(0)) attempt.running.stop(0);
+      const outcomes = [...running.values()].map((attempt) => {
+        attempt.running.stop(0);
+        return attempt.running.outcome;
+      });
+      await Promise.race([
+        Promise.all(outcomes),
+        new Promise((resolve) => setTimeout(resolve, stopPatienceMs).unref()),
+      ]);
+      await starting;
+      for (const spare of spares) spare.close();
+      await server?.stop();
+      for (const pid of known) {
+        signalGroup(pid, 'SIGKILL');
+        watchdog.release(pid);
+      }
+      outOfMemory.close();
+    },
+  };
+}
+
+const notFound =
+  'No Python was found. Install python3 (3.9 or newer), or make a `.venv` in the project, or set PENSTOCK_PYTHON.';

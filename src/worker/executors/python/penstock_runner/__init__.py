@@ -1,0 +1,1 @@
+"""What runs inside the processes that execute a project's Python blocks."""

@@ -1,0 +1,149 @@
+"""One attempt: inputs in, the block's function called, outputs stored, tests run, everything told as one JSON-able result."""
+
+import json
+import time
+
+from . import arguments, block_modules, decorators, errors, inputs, outputs
+from .block_logger import BlockLogger
+from .errors import NoDecoratedFunctionError
+
+DEFAULT_SENSOR_INTERVAL_SECONDS = 60
+
+
+class StopRequested(SystemExit):
+    """Raised in the block's main thread by SIGTERM, so that `finally` and `with` clean up."""
+
+
+def run(task, settings, channel):
+    """The result of a task. Whatever the block raises is in it; only a requested stop is raised on."""
+    result = {'status': 'completed', 'error': None, 'outputs': [], 'tests': []}
+    try:
+        MODES[task['mode']](Block(task, settings, channel), result)
+    except StopRequested:
+        raise
+    except BaseException as error:
+        result['status'] = 'failed'
+        result['error'] = errors.describe(error)
+    return result
+
+
+def stopped():
+    return {'status': 'stopped', 'error': None, 'outputs': [], 'tests': []}
+
+
+class Block:
+    """A block's code, executed once with its inputs at hand, and its decorated functions."""
+
+    def __init__(self, task, settings, channel):
+        self.task = task
+        self.uuid = task['blockUuid']
+        self.logger = BlockLogger(channel)
+        self.inputs = [inputs.load(each, task['outputsRoot']) for each in task['inputs']]
+        self.keywords = arguments.keywords(task, settings, self.logger)
+        from . import current
+
+        current.set_attempt(task, settings, self.inputs)
+        block_modules.execute(task, self.inputs)
+
+    def functions(self, kind):
+        return [each for each in decorators.registered() if each.kind == kind]
+
+    def first(self, kind):
+        """The first function with that decorator; others with it are ignored, as Mage does."""
+        found = self.functions(kind)
+        if found:
+            return found[0].function
+        others = ', '.join('@%s on %s' % (each.kind, _name(each.function)) for each in decorators.registered())
+        raise NoDecoratedFunctionError(
+            'Block `%s` has no function decorated with @%s%s. Put @%s above the function that should run.'
+            % (self.uuid, kind, ' (found %s)' % others if others else '', kind)
+        )
+
+
+def _run_block(block, result):
+    function = block.first(block.task['blockType'])
+    args, keywords = arguments.for_function(function, block.inputs, block.keywords, block.task)
+    values = outputs.values_of(function(*args, **keywords))
+    result['outputs'] = outputs.store(values, block.task, block.logger)
+    _run_tests(block, values, result)
+
+
+def _run_tests(block, values, result):
+    """All tests run, also after one has failed."""
+    for each in block.functions('test'):
+        args, keywords = arguments.for_test(each.function, values, block.keywords)
+        message = None
+        try:
+            each.function(*args, **keywords)
+        except StopRequested:
+            raise
+        except BaseException as error:
+            message = errors.one_line(error)
+            block.logger.error('Test %s failed: %s' % (_name(each.function), message), error=errors.trimmed(error))
+        result['tests'].append({'name': _name(each.function), 'passed': message is None, 'message': message})
+    if not all(test['passed'] for test in result['tests']):
+        result['status'] = 'tests_failed'
+
+
+def _run_sensor(block, result):
+    """Asks until the answer is truthy; a sensor hands on nothing."""
+    function = block.first('sensor')
+    interval = block.task['configuration'].get('interval')
+    seconds = DEFAULT_SENSOR_INTERVAL_SECONDS if interval is None else float(interval)
+    args, keywords = arguments.as_many_as_taken(function, block.inputs, block.keywords)
+    while not function(*args, **keywords):
+        time.sleep(seconds)
+
+
+def _run_condition(block, result):
+    """True when every @condition function says so; the answer is the only output."""
+    verdict = True
+    for each in block.functions('condition') or [block.first('condition')]:
+        args, keywords = arguments.as_many_as_taken(each.function, block.inputs, block.keywords)
+        verdict = bool(each.function(*args, **keywords)) and verdict
+    result['outputs'] = outputs.store([verdict], block.task, block.logger)
+
+
+def _run_callback(block, result):
+    """Every callback for the way in which the block ended: `callbackStatus` success, failure or cancelled."""
+    status = block.task['callbackStatus']
+    legacy = {'success': 'on_success', 'failure': 'on_failure'}.get(status)
+    for each in decorators.registered():
+        if each.kind == legacy or (each.kind == 'callback' and (each.options or ('success',))[0] == status):
+            args, keywords = arguments.as_many_as_taken(each.function, block.inputs, block.keywords)
+            each.function(*args, **keywords)
+
+
+MODES = {'block': _run_block, 'sensor': _run_sensor, 'condition': _run_condition, 'callback': _run_callback}
+
+
+def _name(function):
+    return getattr(function, '__name__', repr(function))
+
+
+REHEARSAL = """
+@custom
+def rehearse(one, *args, **kwargs):
+    return {'rows': one}
+
+@test
+def check(output, *args):
+    assert output is not None
+"""
+
+
+def rehearse(settings, channel):
+    """Walks the whole path once, before there is a task: the memory pages it touches are then this process's own copies,
+    and the real attempt starts about twice as fast."""
+    task = {
+        'mode': 'block', 'blockType': 'custom', 'blockUuid': 'rehearsal', 'pipelineUuid': '', 'file': '<rehearsal>',
+        'code': REHEARSAL, 'configuration': {}, 'variables': {'execution_date': '2024-01-01T00:00:00Z'}, 'timezone': None,
+        'retryAttempt': 1, 'outputsRoot': '', 'outputPath': '',
+        'inputs': [{'blockUuid': 'before', 'status': 'completed', 'outputs': [
+            {'name': 'output_0', 'format': 'json', 'path': '', 'file': '', 'inline': 1}]}],
+    }  # fmt: skip
+    result = run(json.loads(json.dumps(task)), settings, channel)
+    block_modules.forget('rehearsal')
+    decorators.forget()
+    if result['status'] != 'completed':
+        raise RuntimeError('The Python runner is broken: %s' % result['error'])

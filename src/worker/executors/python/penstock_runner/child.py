@@ -1,0 +1,91 @@
+"""The life of one forked process: get ready, wait for a task, run it, report, end."""
+
+import atexit
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+
+from . import attempt, preload, streams
+from .frames import Channel
+
+STAND_IN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'stand_in')
+
+
+def prepare_paths(settings):
+    """What a block may import: the project's parent, the project, its grandparent, and last our stand-in for mage_ai,
+    so that a real mage_ai is never shadowed."""
+    project = settings['projectDir']
+    parent = os.path.dirname(project)
+    ours = os.path.dirname(STAND_IN)
+    rest = [path for path in sys.path if os.path.abspath(path or '.') != ours]
+    sys.path[:] = [parent, project, os.path.dirname(parent), *rest, STAND_IN]
+    os.chdir(parent)
+
+
+def live(settings, generation, stdout, stderr):
+    """Never returns."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    os.close(stdout)
+    os.close(stderr)
+    _be_the_first_victim()
+    _fresh_randomness()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(settings['address'])
+    channel = Channel(connection)
+    streams.install(channel)
+    attempt.rehearse(settings, channel)
+    channel.send('H', json.dumps({'pid': os.getpid(), 'generation': generation, 'cpuTimeMs': _cpu_ms()}).encode())
+    frame = channel.receive()
+    if frame is None:
+        os._exit(0)
+    signal.signal(signal.SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
+    result = _run(json.loads(frame[1]), settings, channel)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    result['cpuTimeMs'] = _cpu_ms()
+    result['modules'] = preload.loaded()
+    channel.send('R', json.dumps(result).encode())
+    os._exit(0)
+
+
+def _run(task, settings, channel):
+    try:
+        result = attempt.run(task, settings, channel)
+        _finish_threads()
+        return result
+    except attempt.StopRequested:
+        return attempt.stopped()
+
+
+def _finish_threads():
+    """As an ordinary Python would at its end: waits for threads that are no daemons, then runs exit functions."""
+    if threading.active_count() > 1:
+        getattr(threading, '_shutdown', lambda: None)()
+    getattr(atexit, '_run_exitfuncs', lambda: None)()
+
+
+def _be_the_first_victim():
+    """When memory runs out, a block should go before the server and its database do."""
+    try:
+        with open('/proc/self/oom_score_adj', 'w') as file:
+            file.write('500')
+    except OSError:
+        pass
+
+
+def _fresh_randomness():
+    """numpy keeps the state of its generator over a fork: without this, all attempts would draw the same numbers."""
+    if 'numpy.random' in sys.modules:
+        sys.modules['numpy.random'].seed()
+
+
+def _cpu_ms():
+    uses = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(use.ru_utime + use.ru_stime for use in uses) * 1000

@@ -1,0 +1,132 @@
+"""What JSON can carry, and how exactly.
+
+Between Python blocks nothing may be lost, so JSON is used only for values it gives back as they were; the rest is pickled,
+with a readable JSON copy beside for other languages and for people.
+"""
+
+import base64
+import datetime
+import decimal
+import enum
+import math
+import uuid
+
+NO, IN_A_FILE, EVERYWHERE = 0, 1, 2
+MOST_EXACT_INTEGER = 2**53 - 1
+
+
+def exactness(value):
+    """EVERYWHERE: survives JavaScript and Postgres' jsonb as well (which keep neither the order of keys, nor 1.0 apart
+    from 1, nor integers beyond 2^53). IN_A_FILE: survives json.dump and json.load. NO: does not."""
+    try:
+        return _exactness(value)
+    except RecursionError:
+        return NO
+
+
+def _exactness(value):
+    kind = type(value)
+    if value is None or kind is bool:
+        return EVERYWHERE
+    if kind is int:
+        return EVERYWHERE if abs(value) <= MOST_EXACT_INTEGER else IN_A_FILE
+    if kind is float:
+        if not math.isfinite(value):
+            return NO
+        return IN_A_FILE if value.is_integer() else EVERYWHERE
+    if kind is str:
+        return _text_exactness(value)
+    if kind is list:
+        return _least(map(_exactness, value))
+    if kind is dict:
+        return _dict_exactness(value)
+    return NO
+
+
+def _text_exactness(text):
+    if text.isascii():
+        return IN_A_FILE if '\0' in text else EVERYWHERE
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Half a surrogate pair.
+        return NO
+    return IN_A_FILE if '\0' in text else EVERYWHERE
+
+
+def _dict_exactness(value):
+    for key in value:
+        if type(key) is not str:
+            return NO
+    order = EVERYWHERE if len(value) < 2 or _keeps_order(list(value)) else IN_A_FILE
+    return min(order, _least(map(_text_exactness, value)), _least(map(_exactness, value.values())))
+
+
+def _keeps_order(keys):
+    # jsonb sorts keys by length, then bytes; JavaScript puts keys that look like integers first.
+    if any(key.isdigit() for key in keys):
+        return False
+    return keys == sorted(keys, key=lambda key: (len(key.encode('utf-8', 'replace')), key.encode('utf-8', 'replace')))
+
+
+def _least(levels):
+    least = EVERYWHERE
+    for level in levels:
+        if level == NO:
+            return NO
+        least = min(least, level)
+    return least
+
+
+class NotReadable(Exception):
+    """There is no sensible JSON form of the value."""
+
+
+def readable(value, depth=0):
+    """A JSON form that people and other languages can read: NaN → null, dates → ISO 8601, bytes → base64, sets and tuples
+    → lists, tables → lists of rows. Raises NotReadable."""
+    if depth > 100:
+        raise NotReadable
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, enum.Enum):
+        return readable(value.value, depth + 1)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return str(value).encode('utf-8', 'replace').decode()
+    if isinstance(value, dict):
+        return {_key(key): readable(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [readable(each, depth + 1) for each in value]
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return None if value != value else value.isoformat()  # pandas' NaT is not equal to itself.
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (decimal.Decimal, uuid.UUID)):
+        return str(value)
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    return _readable_library_value(value, depth)
+
+
+def _readable_library_value(value, depth):
+    module = type(value).__module__.partition('.')[0]
+    if module == 'numpy' and hasattr(value, 'tolist'):
+        return readable(value.tolist(), depth + 1)
+    if module == 'pandas' and hasattr(value, 'to_dict'):
+        return readable(value.to_dict('records') if hasattr(value, 'columns') else value.tolist(), depth + 1)
+    if module == 'polars' and hasattr(value, 'to_dicts'):
+        return readable(value.to_dicts(), depth + 1)
+    if module == 'polars' and hasattr(value, 'to_list'):
+        return readable(value.to_list(), depth + 1)
+    if value is getattr(__import__('sys').modules.get('pandas'), 'NaT', value) and module == 'pandas':
+        return None
+    raise NotReadable
+
+
+def _key(key):
+    if isinstance(key, str):
+        return key.encode('utf-8', 'replace').decode()
+    return str(key)

@@ -1,0 +1,83 @@
+"""Which heavy libraries the fork server imports ahead, so that a block's `import pandas` costs nothing.
+
+Only those that the project uses: found by looking for their imports in its files, and learnt from finished attempts.
+"""
+
+import importlib.util
+import os
+import re
+import sys
+
+# polars is left out on purpose: importing it starts threads that a forked child would not have.
+CANDIDATES = ('numpy', 'pyarrow', 'pandas')
+BRINGS = {'pandas': ('numpy', 'pyarrow', 'pandas'), 'pyarrow': ('numpy', 'pyarrow'), 'numpy': ('numpy',)}
+MOST_FILES = 2000
+SKIPPED_FOLDERS = {'node_modules', 'venv', 'site-packages', '__pycache__'}
+IMPORTS = re.compile(r'^\s*(?:import|from)\s+(%s)\b' % '|'.join(CANDIDATES), re.MULTILINE)
+
+# These keep the allocators of pyarrow from starting a background thread at import.
+os.environ.setdefault('JE_ARROW_MALLOC_CONF', 'background_thread:false')
+
+
+def used_by_project(folder):
+    """Names of the candidates that some Python file of the project imports, in the order of importing."""
+    found = set()
+    for path in _python_files(folder):
+        try:
+            with open(path, encoding='utf-8', errors='replace') as file:
+                found.update(IMPORTS.findall(file.read()))
+        except OSError:
+            continue
+    return [name for name in CANDIDATES if any(name in BRINGS[user] for user in found)]
+
+
+def loaded():
+    return [name for name in CANDIDATES if name in sys.modules]
+
+
+def is_safe(name):
+    """Whether a process that imported the module is single-threaded when it forks. Tried in a process of its own."""
+    try:
+        if importlib.util.find_spec(name) is None:
+            return False
+    except (ImportError, ValueError):
+        return False
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _silence()
+            __import__(name)
+            os._exit(0 if _threads_when_forking() == 1 else 1)
+        finally:
+            os._exit(2)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def _threads_when_forking():
+    # OpenBLAS ends its threads in a fork handler, so they are counted after a fork.
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    try:
+        return len(os.listdir('/proc/self/task'))
+    except OSError:
+        return 1
+
+
+def _silence():
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+def _python_files(folder):
+    seen = 0
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith('.') and name not in SKIPPED_FOLDERS]
+        for name in files:
+            if name.endswith('.py'):
+                seen += 1
+                if seen > MOST_FILES:
+                    return
+                yield os.path.join(parent, name)

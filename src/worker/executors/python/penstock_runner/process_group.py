@@ -1,0 +1,82 @@
+"""The end of a child and of everything it started: its whole process group."""
+
+import os
+import signal
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans():
+    """Makes orphaned grandchildren ours (Linux), so that they can be reaped here whatever runs as process 1."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (ImportError, AttributeError, OSError):
+        pass
+
+
+def ended_children(known):
+    """Reaps what has ended; yields (pid, how it ended) of known children, after SIGKILL to the rest of their group.
+
+    The group is killed while its leader is a zombie, because only then its id can't belong to anybody else.
+    """
+    while True:
+        try:
+            pid, status, usage = _reap_next(known)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid in known:
+            yield pid, _end(status, usage)
+
+
+def _reap_next(known):
+    if hasattr(os, 'waitid'):
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return 0, None, None
+        if ended.si_pid in known:
+            _kill_group(ended.si_pid)
+        return os.wait4(ended.si_pid, 0)
+    pid, status, usage = os.wait4(-1, os.WNOHANG)  # macOS before Python 3.13 can't look before it reaps.
+    if pid in known:
+        _kill_group(pid)
+    return pid, status, usage
+
+
+def is_gone(group):
+    """True when no process of the group is left, reaping those that we adopted."""
+    try:
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+    try:
+        os.killpg(group, signal.SIGKILL)
+        return False
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # macOS answers so for a group of zombies.
+        return True
+
+
+def _kill_group(group):
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _end(status, usage):
+    signalled = os.WIFSIGNALED(status)
+    return {
+        'signal': signal.Signals(os.WTERMSIG(status)).name if signalled else None,
+        'exitCode': None if signalled else os.WEXITSTATUS(status),
+        'cpuTimeMs': (usage.ru_utime + usage.ru_stime) * 1000,
+        'maxRssBytes': usage.ru_maxrss * MAXRSS_UNIT,
+    }
+
+
+MAXRSS_UNIT = 1 if os.uname().sysname == 'Darwin' else 1024

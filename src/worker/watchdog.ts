@@ -1,0 +1,130 @@
+/**
+ * When the server is killed, nothing of it may live on: not a block's process, not what that process started, not an
+ * embedded Postgres. No handler runs at a SIGKILL, so the promise is kept by another process: a shell of about 1 MB in a
+ * session of its own that reads from a pipe. When the server is gone the kernel closes the pipe, and the shell kills.
+ *
+ * The write end must be close-on-exec (Node opens it so): if a block inherited it, the end of the pipe would never come.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Watchdog } from './executor.ts';
+
+/** A running watchdog. */
+export type RunningWatchdog = Watchdog & {
+  /** From now on the Postgres with this postmaster is shut down at once (SIGQUIT) when this process dies; null: none. */
+  readonly guardPostmaster: (pid: number | null) => void;
+  /** Ends the watchdog in peace: groups still guarded are killed, the postmaster is left alone. */
+  readonly stop: () => Promise<void>;
+};
+
+const script = `
+trap '' INT TERM HUP QUIT PIPE
+groups=' '
+postmaster=
+while read -r line; do
+  case $line in
+    +*) groups="$groups\${line#+} " ;;
+    -*) gone=\${line#-}
+        case $groups in *" $gone "*) groups="\${groups%%" $gone "*} \${groups#*" $gone "}" ;; esac ;;
+    P*) postmaster=\${line#P} ;;
+  esac
+done
+for group in $groups; do kill -9 "-$group"; done 2>/dev/null
+[ -z "$postmaster" ] || kill -3 "$postmaster" 2>/dev/null
+exit 0
+`;
+
+const slowestRestartMs = 1000;
+
+/** Starts the watchdog of this process; rejects when there is no `sh` to run. */
+export async function startWatchdog(): Promise<RunningWatchdog> {
+  const guarded = new Set<number>();
+  let postmaster: number | null = null;
+  let stopping = false;
+  let restartDelayMs = 0;
+  let shell = await startShell();
+
+  function tell(line: string): void {
+    // A pipe with room takes this at once, before write() returns: what is said is safe from our own death.
+    if (shell.stdin?.writable) shell.stdin.write(`${line}\n`);
+  }
+
+  function tellEverything(): void {
+    for (const group of guarded) tell(`+${group}`);
+    if (postmaster !== null) tell(`P${postmaster}`);
+  }
+
+  function keepAlive(): void {
+    const startedAt = performance.now();
+    shell.once('exit', () => {
+      if (stopping) return;
+      // One that lived is replaced at once; one that can't live is tried once a second.
+      restartDelayMs = performance.now() - startedAt > slowestRestartMs ? 0 : restartDelayMs;
+      setTimeout(restart, restartDelayMs).unref();
+      restartDelayMs = Math.min(slowestRestartMs, restartDelayMs + 200);
+    });
+  }
+
+  function restart(): void {
+    if (stopping) return;
+    startShell().then(
+      (started) => {
+        shell = started;
+        if (stopping) {
+          shell.stdin?.end();
+          return;
+        }
+        keepAlive();
+        tellEverything();
+      },
+      () => setTimeout(restart, slowestRestartMs).unref(),
+    );
+  }
+
+  keepAlive();
+  return {
+    guard: (group) => {
+      guarded.add(group);
+      tell(`+${group}`);
+    },
+    release: (group) => {
+      if (guarded.delete(group)) tell(`-${group}`);
+    },
+    guardPostmaster: (pid) => {
+      postmaster = pid;
+      tell(`P${pid ?? ''}`);
+    },
+    stop: async () => {
+      if (stopping) return;
+      stopping = true;
+      postmaster = null;
+      tell('P');
+      const ended = shell.exitCode === null && shell.signalCode === null ? onceExited(shell) : null;
+      shell.stdin?.end();
+      await ended;
+    },
+  };
+}
+
+function startShell(): Promise<ChildProcess> {
+  // The environment is empty so that nothing secret stands in /proc/<pid>/environ of a process that needs none of it.
+  const shell = spawn('/bin/sh', ['-c', script, 'penstock-watchdog'], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: {},
+    cwd: '/',
+  });
+  shell.stdin?.on('error', () => {}); // It died; 'exit' brings the next one.
+  shell.unref();
+  const pipe = shell.stdin as (typeof shell.stdin & { unref?: () => void }) | null;
+  pipe?.unref?.();
+  return new Promise((resolve, reject) => {
+    shell.once('spawn', () => resolve(shell));
+    shell.once('error', reject);
+  });
+}
+
+function onceExited(shell: ChildProcess): Promise<void> {
+  shell.ref();
+  return new Promise((resolve) => shell.once('exit', () => resolve()));
+}
