@@ -38,7 +38,6 @@ export function createGraphiQL() {
       response.writeHead(200, {
         'content-type': asset.type,
         'content-encoding': 'gzip',
-        // The path holds a hash of the content.
         'cache-control': 'public, max-age=31536000, immutable',
       });
       response.end(asset.gzipped);
@@ -65,58 +64,51 @@ function contentSecurityPolicy(host: string): string {
 
 async function loadGraphiQL(): Promise<GraphiQL> {
   const bundle = await import('@graphql-yoga/render-graphiql/graphiql');
-  const script = 'text/javascript; charset=utf-8';
-  const files = {
-    'style.css': { type: 'text/css; charset=utf-8', text: bundle.css },
-    'graphiql.js': { type: script, text: bundle.js },
-    'editor.worker.js': { type: script, text: bundle.editorWorkerService },
-    'json.worker.js': { type: script, text: bundle.jsonWorker },
-    'graphql.worker.js': { type: script, text: bundle.graphqlWorker },
-    'start.js': { type: script, text: startScript },
-    'icon.svg': { type: 'image/svg+xml', text: icon },
-  };
-
   const assets = new Map<string, Asset>();
-  const paths: Record<string, string> = {};
-  for (const [name, { type, text }] of Object.entries(files)) {
-    // The start script names the others, so its own text has to know where they are.
-    const content = name === 'start.js' ? text(paths) : text;
-    const path = `/graphiql/${hashOf(content)}/${name}`;
-    paths[name] = path;
-    assets.set(path, { type, gzipped: await promisify(gzip)(content) });
-  }
-  return { page: pageWith(paths), assets };
+  // The path holds a hash of the content, so a browser may keep the file for ever.
+  const add = async (name: string, type: string, text: string): Promise<string> => {
+    const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+    const path = `/graphiql/${hash}/${name}`;
+    assets.set(path, { type, gzipped: await promisify(gzip)(text) });
+    return path;
+  };
+  const script = 'text/javascript; charset=utf-8';
+  const workers = {
+    editorWorkerService: await add('editor.worker.js', script, bundle.editorWorkerService),
+    json: await add('json.worker.js', script, bundle.jsonWorker),
+    graphql: await add('graphql.worker.js', script, bundle.graphqlWorker),
+  };
+  const page = pageWith({
+    icon: await add('icon.svg', 'image/svg+xml', icon),
+    style: await add('style.css', 'text/css; charset=utf-8', bundle.css),
+    graphiql: await add('graphiql.js', script, bundle.js),
+    start: await add('start.js', script, startScript(workers)),
+  });
+  return { page, assets };
 }
 
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
-}
+type PageParts = { readonly icon: string; readonly style: string; readonly graphiql: string; readonly start: string };
 
-function pageWith(paths: Readonly<Record<string, string>>): string {
+function pageWith(paths: PageParts): string {
   return `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
     <title>Penstock · GraphiQL</title>
-    <link rel="icon" href="${paths['icon.svg']}" />
-    <link rel="stylesheet" href="${paths['style.css']}" />
+    <link rel="icon" href="${paths.icon}" />
+    <link rel="stylesheet" href="${paths.style}" />
   </head>
   <body id="body" class="no-focus-outline">
     <noscript>GraphiQL needs JavaScript.</noscript>
     <div id="root"></div>
-    <script src="${paths['graphiql.js']}"></script>
-    <script src="${paths['start.js']}"></script>
+    <script src="${paths.graphiql}"></script>
+    <script src="${paths.start}"></script>
   </body>
 </html>
 `;
 }
 
-function startScript(paths: Readonly<Record<string, string>>): string {
-  const workers = {
-    editorWorkerService: paths['editor.worker.js'],
-    json: paths['json.worker.js'],
-    graphql: paths['graphql.worker.js'],
-  };
+function startScript(workers: Readonly<Record<string, string>>): string {
   const options = {
     title: 'Penstock',
     endpoint: '/graphql',

@@ -19,17 +19,18 @@ export function answerLogin(
     readonly hasSession: boolean;
   },
 ): void {
-  const { access, failures } = options;
-  if (options.hasSession) return goOn(response);
-  const cookie = access.redeemLoginCode(queryOf(request).get('code') ?? '');
+  const cookie = options.hasSession ? null : options.access.redeemLoginCode(queryOf(request).get('code') ?? '');
   if (cookie !== null) {
-    response.setHeader('set-cookie', sessionCookie(options.cookieName, cookie, access.sessionSeconds));
-    return goOn(response);
+    response.setHeader('set-cookie', sessionCookie(options.cookieName, cookie, options.access.sessionSeconds));
   }
-  const address = request.socket.remoteAddress ?? '';
-  if (failures.note(address)) return deny(response, usedCode);
-  const seconds = failures.retryAfterSeconds(address);
-  deny(response, { ...usedCode, status: 429, code: 'TOO_MANY_FAILURES', headers: { 'retry-after': String(seconds) } });
+  if (cookie !== null || options.hasSession) goOn(response);
+  else deny(response, refusal(request.socket.remoteAddress ?? '', options.failures));
+}
+
+function refusal(address: string, failures: FailureLimit): Denial {
+  if (failures.note(address)) return usedCode;
+  const headers = { 'retry-after': String(failures.retryAfterSeconds(address)) };
+  return { ...usedCode, status: 429, code: 'TOO_MANY_FAILURES', headers };
 }
 
 function goOn(response: ServerResponse): void {

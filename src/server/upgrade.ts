@@ -38,7 +38,10 @@ export function createUpgrade(options: {
   return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', () => socket.destroy());
     const denial = refusal(request);
-    if (denial) return denyUpgrade(socket, denial);
+    if (denial) {
+      denyUpgrade(socket, denial);
+      return;
+    }
     const caller = { session: gate.identifyUpgrade(request), remoteAddress: request.socket.remoteAddress ?? '' };
     server.handleUpgrade(request, socket, head, (webSocket) => sockets.accept(webSocket, caller));
   };
