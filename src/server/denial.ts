@@ -16,12 +16,14 @@ export function denialBody(denial: Denial): string {
 
 /** Answers an HTTP request with a denial. */
 export function deny(response: ServerResponse, denial: Denial): void {
+  const body = denialBody(denial);
   response.writeHead(denial.status, {
     ...denial.headers,
     'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
   });
-  response.end(denialBody(denial));
+  response.end(body);
 }
 
 /** Answers an upgrade with a denial: there is no ServerResponse yet, only the bare connection, which ends here. */

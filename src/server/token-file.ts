@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const pattern = /^[A-Za-z0-9_-]{43}$/;
@@ -22,24 +22,31 @@ export class TokenFileError extends Error {
 export async function loadOrCreateToken(dataDir: string): Promise<string> {
   await mkdir(dataDir, { recursive: true });
   const path = join(dataDir, 'admin-token');
-  // Two servers may start at once: only one creates the file, the other reads what it wrote.
+  try {
+    return await load(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  // Two servers may start at once: one creates the file, the other reads what it wrote.
   return (await create(path)) ?? (await load(path));
 }
 
 async function create(path: string): Promise<string | null> {
   const token = randomBytes(32).toString('base64url');
+  // Written aside and then linked: whoever finds the file finds all of it, and a link never replaces one that is there.
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    const file = await open(path, 'wx', 0o600);
-    try {
-      await file.writeFile(`${token}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    const file = await open(draft, 'wx', 0o600);
+    await file.writeFile(`${token}\n`);
+    await file.sync();
+    await file.close();
+    await link(draft, path);
     return token;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
     throw error;
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
