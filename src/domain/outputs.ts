@@ -15,7 +15,7 @@ export type OutputManifest = {
   /** The data file inside `path`: data.json, data.jsonl, data.parquet, data.txt, data.pickle … */
   readonly file: string;
   /** How the data file is written. 'pickle' is for Python-to-Python only. */
-  readonly format: 'json' | 'jsonl' | 'parquet' | 'csv' | 'text' | 'pickle' | 'image';
+  readonly format: 'json' | 'jsonl' | 'parquet' | 'csv' | 'text' | 'binary' | 'pickle' | 'image';
   /** Which Python type comes back: 'pandas', 'polars', 'series', null for plain values. */
   readonly pythonType: string | null;
   readonly mimeType: string | null;
@@ -23,7 +23,10 @@ export type OutputManifest = {
   readonly rowCount: number | null;
   readonly columnCount: number | null;
   readonly sizeBytes: number;
-  /** Of a small JSON value (≤ 4 KB): the value itself, so that a downstream block and a page need no file. */
+  /**
+   * Of a small JSON value (≤ 4 KB): the value itself, so that a downstream block and a page need no file. Of a table: its rows,
+   * as objects. When `format` is 'json' the file may then not exist.
+   */
   readonly inline?: Json;
   /** Of a binary value: its repr, cut at 2,000 characters. */
   readonly repr?: string;
