@@ -123,16 +123,20 @@ export function planSettlement(run: RunSnapshot): RunPlan {
   const runReason = failsNow ? blockFailed(failure) : run.reason;
   const ending = failsNow ? 'failed' : run.endingStatus;
 
-  for (const block of inOrder(run)) {
-    if (block.status !== 'initial') continue;
-    const verdict = judgeTriggerRule(
-      block.triggerRule,
-      block.upstream.map((id) => status.get(id) ?? 'initial'),
-    );
-    if (verdict === 'run') change(block, 'queued', null);
-    else if (verdict !== 'wait') change(block, verdict, neverRuns(verdict));
-  }
+  /** Judges what has not begun, in topological order, so that one verdict can rest on another. */
+  const judgeWaiting = () => {
+    for (const block of inOrder(run)) {
+      if (status.get(block.id) !== 'initial') continue;
+      const verdict = judgeTriggerRule(
+        block.triggerRule,
+        block.upstream.map((id) => status.get(id) ?? 'initial'),
+      );
+      if (verdict === 'run') change(block, 'queued', null);
+      else if (verdict !== 'wait') change(block, verdict, neverRuns(verdict));
+    }
+  };
 
+  judgeWaiting();
   const stop: BlockRunSnapshot[] = [];
   const stopReason = runReason && {
     ...runReason,
@@ -147,6 +151,8 @@ export function planSettlement(run: RunSnapshot): RunPlan {
       if (now === 'initial' || now === 'queued') change(block, 'cancelled', stopReason);
       else if (now === 'running') stop.push(block);
     }
+    // What was cancelled just now may have been all that a teardown block waited for.
+    judgeWaiting();
   }
 
   const plan: RunPlan = {

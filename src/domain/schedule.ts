@@ -11,8 +11,13 @@ const namedIntervals: Readonly<Record<string, string>> = {
   '@monthly': '0 0 1 * *',
 };
 
-/** Says what is wrong with a schedule interval, in a sentence; null when it is fine. */
+/** Says what is wrong with a schedule interval or its zone, in a sentence; null when it is fine. */
 export function intervalProblem(scheduleInterval: string, timezone: string): string | null {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone });
+  } catch {
+    return `"${timezone}" is not a time zone. Use a name like Europe/Berlin, or UTC.`;
+  }
   if (scheduleInterval === '@once' || scheduleInterval === '@always_on') return null;
   try {
     cron(scheduleInterval, timezone);

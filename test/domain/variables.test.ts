@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { isSecretName, mask, maskVariables, resolveVariables, withoutMasks } from '../../src/domain/variables.ts';
+
+describe('secrets', () => {
+  test.each(['password', 'DB_PASSWORD', 'apiToken', 'slack-token', 'aws_access_key', 'AWS_PRIVATE_KEY_2', 'secret'])(
+    '%s is one',
+    (name) => {
+      expect(isSecretName(name)).toBe(true);
+    },
+  );
+  test.each(['tokenizer', 'passwords_seen_per_day'.replace('passwords', 'pass'), 'secretary', 'key', 'user'])(
+    '%s is none',
+    (name) => {
+      expect(isSecretName(name)).toBe(false);
+    },
+  );
+
+  test('are masked at any depth', () => {
+    expect(maskVariables({ a: 1, db: { password: 'x', hosts: [{ token: 'y', port: 1 }] } })).toEqual({
+      a: 1,
+      db: { password: mask, hosts: [{ token: mask, port: 1 }] },
+    });
+  });
+
+  test('a value that equals its mask means unchanged', () => {
+    expect(withoutMasks({ password: mask, note: mask })).toEqual({ note: mask });
+  });
+});
+
+describe('what the blocks of a run receive', () => {
+  const given = {
+    pipeline: { a: 'pipeline', b: 'pipeline', c: 'pipeline' },
+    trigger: { b: 'trigger', c: 'trigger' },
+    run: { c: 'run' },
+    event: null,
+    env: 'prod',
+    executionDate: new Date('2026-11-22T14:01:34.945Z'),
+    timezone: 'UTC',
+    interval: null,
+    triggerId: 26n,
+    triggerName: 't',
+  } as const;
+
+  test('a run overrides its trigger, a trigger its pipeline', () => {
+    expect(resolveVariables(given)).toMatchObject({ a: 'pipeline', b: 'trigger', c: 'run' });
+  });
+
+  test('the logical date comes in its forms', () => {
+    expect(resolveVariables(given)).toMatchObject({
+      ds: '2026-11-22',
+      hr: '14',
+      execution_date: '2026-11-22T14:01:34.945Z',
+      execution_partition: '26/20261122T140134_945000',
+      trigger_name: 't',
+      event: {},
+    });
+    expect(resolveVariables({ ...given, timezone: 'Asia/Tokyo' })).toMatchObject({ ds: '2026-11-22', hr: '23' });
+  });
+
+  test('env is prod unless given', () => {
+    expect(resolveVariables(given).env).toBe('prod');
+    expect(resolveVariables({ ...given, run: { env: 'dev' } }).env).toBe('dev');
+  });
+
+  test('event variables stand where no other has the name', () => {
+    expect(resolveVariables({ ...given, event: { a: 'event', z: 'event' } })).toMatchObject({
+      a: 'pipeline',
+      z: 'event',
+    });
+  });
+});

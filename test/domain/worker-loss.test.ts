@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { judgeWorker, type Look, type Standstill } from '../../src/domain/worker-loss.ts';
+
+/** The time of the look at which the worker is lost; null when it never is. */
+function lostAt(looks: readonly Look[]): number | null {
+  let standstill: Standstill | null = null;
+  for (const look of looks) {
+    const verdict = judgeWorker(standstill, look);
+    if (verdict.lost) return look.atMs;
+    standstill = verdict.standstill;
+  }
+  return null;
+}
+
+const every = (ms: number, until: number, look: (atMs: number) => Omit<Look, 'atMs'>): Look[] =>
+  Array.from({ length: Math.floor(until / ms) + 1 }, (_, i) => ({ atMs: i * ms, ...look(i * ms) }));
+
+describe('a worker is lost', () => {
+  test('2 s after its counter stood still', () => {
+    expect(lostAt(every(200, 5000, () => ({ counter: 7n, busy: 1, lockIsFree: false })))).toBe(2000);
+  });
+
+  test('0.6 s after, when its session is gone too', () => {
+    expect(lostAt(every(200, 5000, () => ({ counter: 7n, busy: 1, lockIsFree: true })))).toBe(600);
+  });
+
+  test('also when it never beat, once its session is gone', () => {
+    expect(lostAt(every(200, 5000, () => ({ counter: null, busy: 0, lockIsFree: true })))).toBe(600);
+  });
+});
+
+describe('a worker is not lost', () => {
+  test('while its counter moves, whatever its session does', () => {
+    expect(
+      lostAt(every(200, 10_000, (at) => ({ counter: BigInt(Math.floor(at / 500)), busy: 1, lockIsFree: true }))),
+    ).toBeNull();
+  });
+
+  test('while it holds nothing and beats every 10 s', () => {
+    expect(
+      lostAt(every(200, 40_000, (at) => ({ counter: BigInt(Math.floor(at / 10_000)), busy: 0, lockIsFree: false }))),
+    ).toBeNull();
+  });
+
+  test('when the looker itself slept: one late look is not four', () => {
+    expect(
+      lostAt([
+        { atMs: 0, counter: 1n, busy: 1, lockIsFree: false },
+        { atMs: 60_000, counter: 1n, busy: 1, lockIsFree: false },
+      ]),
+    ).toBeNull();
+  });
+
+  test('for a lock that was free for one look', () => {
+    const looks = every(200, 1400, (at) => ({ counter: 1n, busy: 1, lockIsFree: at === 600 }));
+    expect(lostAt(looks)).toBeNull();
+  });
+});
