@@ -1,0 +1,144 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DataDirectoryError } from './data-directory-error.ts';
+
+/** Where the parts of an embedded Postgres lie: all of them in `<dataDir>/postgres`, so that nothing else there is touched. */
+export type DataDirectory = {
+  /** The directory that the user named, as a real path. */
+  readonly dataDir: string;
+  /** `<dataDir>/postgres`, ours alone. */
+  readonly home: string;
+  /** The database cluster: what Postgres calls its data directory. */
+  readonly cluster: string;
+  /** Where a cluster is made before it moves to its place, so that a half-made one is never taken for a whole one. */
+  readonly unfinished: string;
+  readonly lock: string;
+  readonly log: string;
+  /** A link to the directory of the Unix socket. */
+  readonly socketLink: string;
+};
+
+/** The major version of the binaries. Clusters of two majors can't read each other. */
+export const postgresMajor = '18';
+
+const signature = 'This directory belongs to the embedded Postgres of Penstock.';
+
+/**
+ * Opens or makes the data directory and signs its `postgres` directory as ours.
+ * Throws DataDirectoryError, and has changed nothing, when what lies there is not ours or can't be read by Postgres 18.
+ */
+export function openDataDirectory(path: string): DataDirectory {
+  const dataDir = makeDirectory(resolve(path));
+  const home = join(dataDir, 'postgres');
+  const directory: DataDirectory = {
+    dataDir,
+    home,
+    cluster: join(home, 'data'),
+    unfinished: join(home, 'data.unfinished'),
+    lock: join(home, 'lock'),
+    log: join(home, 'postgres.log'),
+    socketLink: join(home, 'socket'),
+  };
+  refuseForeign(directory);
+  makeDirectory(home);
+  writeFileSync(
+    join(home, 'README.txt'),
+    `${signature}\nIt holds pipelines, triggers, runs and logs, is written only by Postgres, and is not for editing.\n`,
+  );
+  return directory;
+}
+
+/** Whether a finished cluster is there. Throws DataDirectoryError when it is one that Postgres 18 can't read. */
+export function hasCluster(directory: DataDirectory): boolean {
+  const { cluster } = directory;
+  if (!existsSync(cluster)) return false;
+  const version = readVersion(cluster);
+  if (version === postgresMajor) return true;
+  if (version !== undefined) throw otherVersion(cluster, version);
+  throw new DataDirectoryError(
+    'refused',
+    cluster,
+    `The database in ${cluster} is damaged: its file PG_VERSION is missing. Restore the directory from a backup, or move it away to start with an empty database.`,
+  );
+}
+
+function refuseForeign({ dataDir, home }: DataDirectory): void {
+  for (const place of [dataDir, home]) {
+    const version = readVersion(place);
+    if (version !== undefined) {
+      throw new DataDirectoryError(
+        'foreign',
+        place,
+        `${place} is the data directory of another Postgres (version ${version}), not of Penstock. Name another data directory, or set DATABASE_URL to use that Postgres while it runs.`,
+      );
+    }
+  }
+  if (!existsSync(home)) return;
+  const entries = listDirectory(home);
+  if (entries.length === 0 || isSigned(home)) return;
+  throw new DataDirectoryError(
+    'foreign',
+    home,
+    `${home} holds files that are not Penstock's (${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ', …' : ''}). Nothing was touched. Name another data directory, or move these files away.`,
+  );
+}
+
+function isSigned(home: string): boolean {
+  try {
+    return readFileSync(join(home, 'README.txt'), 'utf8').startsWith(signature);
+  } catch {
+    return false;
+  }
+}
+
+function readVersion(cluster: string): string | undefined {
+  try {
+    return readFileSync(join(cluster, 'PG_VERSION'), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function listDirectory(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+function makeDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true });
+    if (!statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    return realpathSync(path);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+function unusable(path: string, cause: unknown): DataDirectoryError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
+    return new DataDirectoryError(
+      'not_a_directory',
+      path,
+      `${path} can't be a data directory, because a file is in its place. Name another data directory, or move the file away.`,
+      { cause },
+    );
+  }
+  return new DataDirectoryError(
+    'not_writable',
+    path,
+    `The data directory ${path} can't be written (${code}). Give this user the right to write there, name another data directory, or set DATABASE_URL to use another Postgres.`,
+    { cause },
+  );
+}
+
+function otherVersion(cluster: string, version: string): DataDirectoryError {
+  return new DataDirectoryError(
+    'other_version',
+    cluster,
+    `The database in ${cluster} was made by Postgres ${version}; this Penstock brings Postgres ${postgresMajor}, which can't read it. Dump it with the older Penstock (pg_dump) and load it into a new data directory.`,
+  );
+}

@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import type { ConnectionSettings } from '../connection.ts';
+import type { DataDirectory } from './data-directory.ts';
+import { DataDirectoryError } from './data-directory-error.ts';
+import type { Launcher } from './postgres-account.ts';
+import { type PostgresProcess, spawnPostgres } from './postgres-process.ts';
+
+/** Everything a postmaster is started with; the same at each restart, so connections find it where it was. */
+export type ServerPlan = {
+  readonly launcher: Launcher;
+  readonly program: string;
+  readonly directory: DataDirectory;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly connection: ConnectionSettings;
+  readonly onProblem: (sentence: string) => void;
+};
+
+const lookEveryMs = 10;
+const orphanPatienceMs = 10_000;
+const recoveryNoticeMs = 10_000;
+
+/**
+ * Starts Postgres and waits until it answers, through its crash recovery if there is one to do.
+ * Throws DataDirectoryError with its last words when it ends instead.
+ */
+export async function startServer(plan: ServerPlan): Promise<PostgresProcess> {
+  const { launcher, program, directory, settings, connection } = plan;
+  for (let waitedMs = 0; ; waitedMs += 100) {
+    const server = spawnPostgres(launcher, program, directory.cluster, settings, directory.log);
+    if (await answers(server, connection, plan.onProblem)) return server;
+    const lastWords = server.lastWords(12);
+    // Of a postmaster that was killed, the backends take a moment to notice; until then Postgres starts no other.
+    const orphansRemain = /shared memory block .* is still in use/.test(lastWords);
+    if (!orphansRemain || waitedMs >= orphanPatienceMs) throw refusedToStart(directory, await server.ended, lastWords);
+    await delay(100);
+  }
+}
+
+async function answers(
+  server: PostgresProcess,
+  connection: ConnectionSettings,
+  onProblem: (sentence: string) => void,
+): Promise<boolean> {
+  for (let waitedMs = 0; !server.hasEnded(); waitedMs += lookEveryMs) {
+    if (await connects(connection)) return true;
+    if (waitedMs === recoveryNoticeMs) onProblem('Postgres is still recovering from an unclean stop; waiting for it.');
+    await Promise.race([server.ended, delay(lookEveryMs)]);
+  }
+  return false;
+}
+
+/** Whether the server takes connections to our database, which is made if it is missing. */
+async function connects(connection: ConnectionSettings): Promise<boolean> {
+  const client = new pg.Client(connection);
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === '3D000') return createDatabase(connection);
+    if (notYet.has(String(code))) return false;
+    throw error;
+  }
+}
+
+/** No socket, nobody behind it, gone again, or "the database system is starting up". */
+const notYet = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P03']);
+
+async function createDatabase(connection: ConnectionSettings): Promise<boolean> {
+  const client = new pg.Client({ ...connection, database: 'postgres' });
+  await client.connect();
+  try {
+    await client.query(`create database ${client.escapeIdentifier(connection.database)}`);
+  } finally {
+    await client.end();
+  }
+  return true;
+}
+
+function refusedToStart({ cluster, log }: DataDirectory, how: string, lastWords: string): DataDirectoryError {
+  return new DataDirectoryError(
+    'refused',
+    cluster,
+    [
+      `Postgres did not start on ${cluster} (${how}). Its last words, from ${log}:`,
+      ...lastWords.split('\n').map((line) => `  ${line}`),
+      'If the database is damaged, restore the directory from a backup, or move it away to start with an empty one.',
+    ].join('\n'),
+  );
+}
