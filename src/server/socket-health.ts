@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { createMessageRate } from './message-rate.ts';
 import type { SocketLimits } from './socket-limits.ts';
@@ -14,7 +15,11 @@ const farewellMs = 2_000;
  * `maxBacklogBytes`, and one message per operation.
  * `now` is a monotonic clock in milliseconds.
  */
-export function lookAfter(socket: WebSocket, limits: SocketLimits, now: () => number): void {
+export function lookAfter(
+  socket: WebSocket,
+  options: { readonly limits: SocketLimits; readonly now: () => number; readonly logger: Logger },
+): void {
+  const { limits, now } = options;
   const rate = createMessageRate(limits.messagesPerSecond, now);
   let heardAt = now();
   let progressAt = now();
@@ -51,6 +56,7 @@ export function lookAfter(socket: WebSocket, limits: SocketLimits, now: () => nu
     if (isClosing) return;
     if (now() - progressAt >= limits.stallMs) {
       isClosing = true;
+      options.logger.info({ waitingBytes: waiting }, 'a websocket client read nothing for too long and is closed');
       socket.close(tryAgainLater, 'You read too slowly. Come back with `after`.');
       setTimeout(() => socket.terminate(), Math.min(farewellMs, limits.stallMs));
       return;

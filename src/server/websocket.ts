@@ -83,7 +83,7 @@ export function createSockets(
       connections.add(connection);
       // Frames that break the protocol (too large, not UTF-8): ws has already closed the socket with the right code.
       socket.on('error', (error) => room.logger.debug({ err: error }, 'a websocket broke the protocol'));
-      lookAfter(socket, limits, options.monotonicNow);
+      lookAfter(socket, { limits, now: options.monotonicNow, logger: room.logger });
 
       const closed = server.opened(
         {
@@ -112,11 +112,15 @@ export function createSockets(
 
 /**
  * Settles when the message has left this process: graphql-ws waits for it before it pulls the next event of that subscription, so a client that
- * stops reading stops its own events, and nobody else's.
+ * stops reading stops its own events, and nobody else's. Rejects once the socket is closing: then graphql-ws lets the subscription go,
+ * instead of pulling its events into the void until the other side has said goodbye.
  */
 function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (socket.readyState !== socket.OPEN) return resolve();
+    if (socket.readyState !== socket.OPEN) {
+      reject(new Error('The socket is closing.'));
+      return;
+    }
     socket.send(data, (error) => (error ? reject(error) : resolve()));
   });
 }
