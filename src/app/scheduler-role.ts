@@ -1,0 +1,26 @@
+import { performance } from 'node:perf_hooks';
+import { type CatalogSync, startCatalogSync } from '../scheduler/catalog-sync.ts';
+import { startScheduler } from '../scheduler/scheduler.ts';
+import { enterScheduler } from '../store/scheduler-presence.ts';
+import type { Foundation } from './foundation.ts';
+
+/** Starts the role scheduler: keeps the catalogue as the project folder has it, and runs the loops that wait on time or capacity. */
+export async function startSchedulerRole(
+  foundation: Foundation,
+  ownWorkers: () => readonly bigint[],
+): Promise<Pick<CatalogSync, 'project'>> {
+  const { config, context, database, wake, logger, onStop } = foundation;
+  const onError = (what: string, error: unknown) => logger.error({ err: error }, what);
+  const sync = await startCatalogSync(context, { projectDir: config.projectDir, env: process.env, onError });
+  onStop(sync.stop);
+  const presence = await database.connect('scheduler');
+  onStop(() => presence.end());
+  await enterScheduler(presence);
+  const scheduler = startScheduler(context, { monotonicMs: () => performance.now(), ownWorkers, onError });
+  onStop(scheduler.stop);
+  for (const topic of ['admission', 'settle', 'catalog'] as const) {
+    const leave = wake.on(topic, () => scheduler.wake(topic));
+    onStop(async () => leave());
+  }
+  return sync;
+}

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import pino from 'pino';
+import { type Config, parseDatabaseUrl } from '../config.ts';
+import { createWake } from '../events/wake.ts';
+import { openDatabase } from '../store/database.ts';
+import { migrate } from '../store/migrate.ts';
+import { openStore } from '../store/open-store.ts';
+import { establishEpoch } from '../store/run-event-log.ts';
+import { startWatchdog } from '../worker/watchdog.ts';
+import { startApiRole } from './api-role.ts';
+import type { Foundation } from './foundation.ts';
+import { startSchedulerRole } from './scheduler-role.ts';
+import { startWorkerRole } from './worker-role.ts';
+
+/** A running server process. */
+export type App = {
+  /** Where the API is; null in a process without the role api. */
+  readonly url: string | null;
+  /** Opens GraphiQL without asking for a token: it holds a one-time code. Null without the role api. */
+  readonly browserUrl: string | null;
+  /** The admin token; null under --no-auth and without the role api. */
+  readonly token: string | null;
+  /** Stops everything in reverse order. `drainMs`: how long running blocks may go on; `graceMs`: how long they then have to end. */
+  readonly stop: (options: { readonly drainMs: number; readonly graceMs: number }) => Promise<void>;
+};
+
+/**
+ * Starts the roles that the configuration asks for, on one store. When something can't start, what had started is stopped
+ * again, and the error says what to do.
+ */
+export async function startApp(config: Config): Promise<App> {
+  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const stops: (() => Promise<void>)[] = [];
+  const unwind = async () => {
+    for (let stop = stops.pop(); stop; stop = stops.pop()) {
+      await stop().catch((error: unknown) => logger.error({ err: error }, 'could not stop in order'));
+    }
+  };
+  try {
+    return await startRoles(await layFoundation(config, logger, (stop) => stops.push(stop)), unwind);
+  } catch (error) {
+    await unwind();
+    throw error;
+  }
+}
+
+async function layFoundation(config: Config, logger: pino.Logger, onStop: Foundation['onStop']): Promise<Foundation> {
+  const watchdog = await startWatchdog();
+  onStop(watchdog.stop);
+  const store = await openStore({
+    external: config.databaseUrl === null ? null : parseDatabaseUrl(config.databaseUrl),
+    dataDir: config.dataDir,
+    onPostmaster: watchdog.guardPostmaster,
+    onProblem: (sentence) => logger.warn(sentence),
+  });
+  onStop(async () => {
+    watchdog.guardPostmaster(null);
+    await store.stop();
+  });
+  await migrate(store.settings);
+  const database = openDatabase(store.settings);
+  onStop(database.close);
+  await establishEpoch(database);
+
+  // An embedded Postgres is this process' own; another one may serve more processes, which hear of changes by the doorbell.
+  const wake = await createWake({ database, doorbell: store.kind === 'external' });
+  onStop(wake.stop);
+  return {
+    config,
+    logger,
+    watchdog,
+    database,
+    databaseKind: store.kind,
+    wake,
+    context: { database, wake: wake.wake, now: () => new Date(), env: config.env },
+    outputsRoot: join(config.dataDir, 'outputs'),
+    onStop,
+  };
+}
+
+async function startRoles(foundation: Foundation, unwind: () => Promise<void>): Promise<App> {
+  const { roles } = foundation.config;
+  const workerIds = new Set<bigint>();
+  // The API first: a taken port is found before anything runs. The worker last: it works for the others.
+  const api = roles.has('api') ? await startApiRole(foundation) : null;
+  const scheduler = roles.has('scheduler') ? await startSchedulerRole(foundation, () => [...workerIds]) : null;
+  if (scheduler) api?.showProblemsOf(scheduler.project);
+  const worker = roles.has('worker') ? await startWorkerRole(foundation, scheduler?.project() ?? null) : null;
+  if (worker) workerIds.add(worker.id);
+  return {
+    url: api?.url ?? null,
+    browserUrl: api?.browserUrl() ?? null,
+    token: api?.token ?? null,
+    async stop({ drainMs, graceMs }) {
+      await Promise.all([api?.drain(), worker?.stop({ drainMs, graceMs })]);
+      await unwind();
+    },
+  };
+}
