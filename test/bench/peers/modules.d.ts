@@ -12,8 +12,6 @@ declare module 'graphile-worker' {
     readonly preset: {
       readonly worker: {
         readonly connectionString: string;
-        readonly concurrentJobs: number;
-        readonly completeJobBatchDelay: number;
       };
     };
     readonly logger: Logger;
