@@ -1,0 +1,89 @@
+import { type DocumentNode, visit } from 'graphql';
+import type { OutputManifest } from '../domain/outputs.ts';
+import type { DefinitionProblem } from '../domain/pipeline.ts';
+import type { CancelPipelineRunInput, cancelPipelineRun } from '../engine/cancel-pipeline-run.ts';
+import type { RetryPipelineRunInput, retryPipelineRun } from '../engine/retry-pipeline-run.ts';
+import type { TriggerPipelineInput, triggerPipelineRun } from '../engine/trigger-pipeline.ts';
+import type { EventFeed } from '../events/event-feed.ts';
+import type { Database } from '../store/database.ts';
+import type { Principal } from './access.ts';
+import { createDefinitionCache, type DefinitionCache } from './definition-cache.ts';
+import { createLoaders, type Loaders } from './loaders.ts';
+import type { SampledOutput } from './output.ts';
+
+/** What the schema works with, the same for every request of a process. */
+export type GraphQLServices = {
+  readonly database: Database;
+  readonly engine: EngineVerbs;
+  readonly feed: EventFeed;
+  readonly outputs: OutputReader;
+  readonly server: ServerFacts;
+};
+
+/** The engine's verbs, each already holding its EngineContext. */
+export type EngineVerbs = {
+  readonly triggerPipelineRun: (input: TriggerPipelineInput) => ReturnType<typeof triggerPipelineRun>;
+  readonly retryPipelineRun: (input: RetryPipelineRunInput) => ReturnType<typeof retryPipelineRun>;
+  readonly cancelPipelineRun: (input: CancelPipelineRunInput) => ReturnType<typeof cancelPipelineRun>;
+};
+
+/** Where block outputs lie, and how to look into one. `sample` rejects when the data can't be reached. */
+export type OutputReader = {
+  readonly root: string;
+  readonly sample: (root: string, manifest: OutputManifest, sampleCount: number) => Promise<SampledOutput>;
+};
+
+/** What only the process itself knows. */
+export type ServerFacts = {
+  readonly version: string;
+  readonly startedAt: Date;
+  readonly database: 'embedded' | 'external';
+  readonly projectName: string;
+  /** Whether a scheduler, here or elsewhere, is at work. */
+  readonly schedulerAlive: () => Promise<boolean>;
+  /** Problems of the project that belong to no single pipeline. */
+  readonly problems: () => readonly DefinitionProblem[];
+};
+
+/** What resolvers see: the services, and what belongs to one operation. */
+export type GraphQLContext = GraphQLServices & {
+  /** Null for nobody: then no field can be read. */
+  readonly principal: Principal | null;
+  /** Whether a person in a browser asks, rather than a program with a token: the cause of a run is MANUAL then, else API. */
+  readonly isFromBrowser: boolean;
+  /** Where the event log stood before the operation began; null when the operation doesn't ask. */
+  readonly eventCursor: string | null;
+  readonly definitions: DefinitionCache;
+  readonly loaders: Loaders;
+};
+
+export type Caller = {
+  readonly principal: Principal | null;
+  readonly isFromBrowser: boolean;
+};
+
+/**
+ * Makes the contexts of operations. Await one *before* executing: it reads the event cursor when the document asks for
+ * it, and everything the answer shows must be at least as new as that.
+ */
+export function createContextFactory(services: GraphQLServices) {
+  const definitions = createDefinitionCache(services.database);
+  return async (caller: Caller, document: DocumentNode): Promise<GraphQLContext> => ({
+    ...services,
+    principal: caller.principal,
+    isFromBrowser: caller.isFromBrowser,
+    eventCursor: asksForEventCursor(document) ? await services.feed.position() : null,
+    definitions,
+    loaders: createLoaders(services.database),
+  });
+}
+
+function asksForEventCursor(document: DocumentNode): boolean {
+  let asks = false;
+  visit(document, {
+    Field: (field) => {
+      asks ||= field.name.value === 'eventCursor';
+    },
+  });
+  return asks;
+}

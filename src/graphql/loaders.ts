@@ -1,0 +1,74 @@
+import type { BlockAttempt, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
+import type { Database } from '../store/database.ts';
+import { listLastRunIds } from '../store/list-pipelines.ts';
+import { createBlockRunPageLoader } from './block-run-pages.ts';
+import { createGroupLoader, createRowLoader } from './loader.ts';
+
+/** The rows that fields ask for one by one, fetched together. */
+export type Loaders = ReturnType<typeof createLoaders>;
+
+/** Of a pipeline run: what all its attempts used, and the log lines of theirs that were not kept. */
+type AttemptsUsage = {
+  readonly pipelineRunId: bigint;
+  readonly cpuTimeMs: number | null;
+  readonly maxRssBytes: number | null;
+  readonly droppedLines: number | null;
+};
+
+export function createLoaders(database: Database) {
+  const { prisma } = database;
+
+  const pipelineRun = createRowLoader(
+    (run: PipelineRun) => run.id,
+    (ids) => prisma.pipelineRun.findMany({ where: { id: { in: ids } } }),
+  );
+
+  const blockRun = createRowLoader(
+    (block: BlockRun) => block.id,
+    (ids) => prisma.blockRun.findMany({ where: { id: { in: ids } } }),
+  );
+
+  const pipeline = createRowLoader(
+    (row: Pipeline) => row.uuid,
+    (uuids) => prisma.pipeline.findMany({ where: { uuid: { in: uuids }, removedAt: null } }),
+  );
+
+  /** Of a block run: its attempts, oldest first. */
+  const attemptsOfBlockRun = createGroupLoader(
+    (attempt: BlockAttempt) => attempt.blockRunId,
+    (ids) =>
+      prisma.blockAttempt.findMany({
+        where: { blockRunId: { in: ids } },
+        orderBy: [{ blockRunId: 'asc' }, { number: 'asc' }],
+      }),
+  );
+
+  const usageOfPipelineRun = createRowLoader(
+    (usage: AttemptsUsage) => usage.pipelineRunId,
+    async (ids) => {
+      const groups = await prisma.blockAttempt.groupBy({
+        by: ['pipelineRunId'],
+        where: { pipelineRunId: { in: ids } },
+        _sum: { cpuTimeMs: true, droppedLines: true },
+        _max: { maxRssBytes: true },
+      });
+      return groups.map(({ pipelineRunId, _sum, _max }) => ({ pipelineRunId, ..._sum, ..._max }));
+    },
+  );
+
+  /** Of a pipeline: the id of its newest run that was not skipped. */
+  const lastRunId = createRowLoader(
+    (last: { readonly pipelineUuid: string; readonly runId: bigint }) => last.pipelineUuid,
+    (uuids) => listLastRunIds(database, uuids),
+  );
+
+  return {
+    pipelineRun,
+    blockRun,
+    pipeline,
+    attemptsOfBlockRun,
+    usageOfPipelineRun,
+    lastRunId,
+    blockRunPage: createBlockRunPageLoader(database),
+  };
+}

@@ -1,0 +1,26 @@
+import type { GraphQLSchema } from 'graphql';
+import './scalars.ts';
+import './node.ts';
+import './event-cursor.ts';
+import './viewer.ts';
+import './server.ts';
+import './pipeline.ts';
+import './pipeline-list.ts';
+import './pipeline-run-list.ts';
+import './block-run-list.ts';
+import './log-line.ts';
+import './run-event-list.ts';
+import './trigger-pipeline-run.ts';
+import './pipeline-run-batch.ts';
+import './run-event-subscription.ts';
+import './block-run-subscription.ts';
+import './pipeline-run-subscription.ts';
+import { builder } from './builder.ts';
+
+let schema: GraphQLSchema | undefined;
+
+/** The schema, made from what every noun above has added to the builder. Made once per process. */
+export function createSchema(): GraphQLSchema {
+  schema ??= builder.toSchema();
+  return schema;
+}

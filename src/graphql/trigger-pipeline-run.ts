@@ -1,0 +1,120 @@
+import type { Refusal } from '../domain/refusal.ts';
+import type { Principal } from './access.ts';
+import { builder, forViewers } from './builder.ts';
+import type { GraphQLContext } from './context.ts';
+import { parseId } from './ids.ts';
+import { refuseJson } from './json-input.ts';
+import { PipelineRunRef } from './pipeline-run.ts';
+import {
+  ConflictError,
+  ForbiddenError,
+  forbiddenAction,
+  InvalidInputError,
+  NotFoundError,
+  PipelineInvalidError,
+  refusalTypeName,
+} from './refusals.ts';
+
+type Success = { readonly runId: bigint; readonly wasReplayed: boolean };
+
+const TriggerPipelineRunSuccess = builder.objectRef<Success>('TriggerPipelineRunSuccess').implement({
+  description: 'The run was made, or is the one that an earlier call with the same key made.',
+  authScopes: forViewers,
+  fields: (t) => ({
+    pipelineRun: t.field({
+      type: PipelineRunRef,
+      description: 'The run. It starts as soon as the limits allow.',
+      resolve: async ({ runId }, _args, { loaders }) => {
+        const run = await loaders.pipelineRun.load(runId);
+        if (run === null) throw new Error(`Run ${runId} was made and is not there.`);
+        return run;
+      },
+    }),
+    wasReplayed: t.exposeBoolean('wasReplayed', {
+      description: 'Whether an earlier call with the same key had made it already.',
+    }),
+  }),
+});
+
+const TriggerPipelineRunResult = builder.unionType('TriggerPipelineRunResult', {
+  description: 'The run, or why there is none.',
+  types: [
+    TriggerPipelineRunSuccess,
+    NotFoundError,
+    InvalidInputError,
+    ConflictError,
+    PipelineInvalidError,
+    ForbiddenError,
+  ],
+  resolveType: (result) => ('runId' in result ? TriggerPipelineRunSuccess : refusalTypeName(result)),
+});
+
+const TriggerPipelineRunInput = builder.inputType('TriggerPipelineRunInput', {
+  description: 'Which pipeline to run, and how.',
+  fields: (t) => ({
+    pipelineUuid: t.string({ required: true, description: "The pipeline: its folder's name in the project." }),
+    triggerId: t.id({
+      description:
+        "Runs under this trigger's settings and variables, whatever its status; changes nothing about it. Overlap and limits apply.",
+    }),
+    variables: t.field({
+      type: 'JSONObject',
+      description: "Go before the pipeline's and the trigger's own. At most 64 KB.",
+    }),
+    executionDate: t.field({ type: 'DateTime', description: 'The logical date; now unless given.' }),
+    idempotencyKey: t.string({
+      description:
+        '1–128 characters, unique per pipeline, kept at least 24 h: the same input gives the same run again, another gives ConflictError.',
+    }),
+  }),
+});
+
+type Input = typeof TriggerPipelineRunInput.$inferInput;
+
+builder.mutationField('triggerPipelineRun', (t) =>
+  t.field({
+    type: TriggerPipelineRunResult,
+    description: 'Starts a run of a pipeline. Needs the role OPERATOR.',
+    authScopes: { operator: true },
+    unauthorizedResolver: () => forbiddenAction('start runs') as Extract<Refusal, { code: 'FORBIDDEN' }>,
+    args: { input: t.arg({ type: TriggerPipelineRunInput, required: true, description: 'Which, and how.' }) },
+    resolve: (_root, { input }, context) => trigger(context, input) as Promise<Success>,
+  }),
+);
+
+async function trigger({ engine, principal, isFromBrowser }: GraphQLContext, input: Input): Promise<Success | Refusal> {
+  const refusal = refuseInput(input);
+  if (refusal) return refusal;
+  const triggerId = input.triggerId ? parseId('trg', input.triggerId) : null;
+  if (input.triggerId && triggerId === null) {
+    return {
+      code: 'NOT_FOUND',
+      path: ['input', 'triggerId'],
+      message: `${JSON.stringify(input.triggerId)} is not the id of a trigger; one looks like trg_3.`,
+    };
+  }
+  const answer = await engine.triggerPipelineRun({
+    pipelineUuid: input.pipelineUuid,
+    triggerId,
+    variables: input.variables ?? {},
+    executionDate: input.executionDate ?? null,
+    idempotencyKey: input.idempotencyKey ?? null,
+    cause: isFromBrowser ? 'manual' : 'api',
+    actor: (principal as Principal).name,
+  });
+  return answer.ok ? answer.value : answer.refusal;
+}
+
+const longestKey = 128;
+
+function refuseInput({ variables, idempotencyKey }: Input): Refusal | null {
+  const length = idempotencyKey?.length;
+  if (length !== undefined && (length === 0 || length > longestKey)) {
+    return {
+      code: 'INVALID_INPUT',
+      path: ['input', 'idempotencyKey'],
+      message: `The key has ${length} characters; it can have 1 to ${longestKey}.`,
+    };
+  }
+  return variables ? refuseJson(variables, ['input', 'variables']) : null;
+}
