@@ -154,12 +154,19 @@ async function instantiateEngine(): Promise<EngineModule> {
   const source = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const engine: EngineModule & WebAssembly.ModuleImports = await import(source);
   const binary = await readFile(source.replace(/\.js$/, '.wasm'));
-  const { instance } = await WebAssembly.instantiate(binary, { './schema_engine_bg.js': engine });
+  const { instance } = await WebAssembly.instantiate(binary, { './schema_engine_bg.js': withoutLingering(engine) });
   engine.__wbg_set_wasm(instance.exports);
   // Where the engine leaves its last words; without it they are lost in a TypeError.
   Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: throwPanic } });
   (instance.exports.__wbindgen_start as () => void)();
   return engine;
+}
+
+/** The engine gives itself 10 s to get its lock and never clears that timer, which would keep our process alive for it. */
+function withoutLingering(engine: WebAssembly.ModuleImports): WebAssembly.ModuleImports {
+  const startTimer = Object.keys(engine).find((name) => name.startsWith('__wbg_setTimeout_'));
+  if (startTimer === undefined) return engine;
+  return { ...engine, [startTimer]: (done: () => void, ms: number) => setTimeout(done, ms).unref() };
 }
 
 function throwPanic(message: string): never {

@@ -12,6 +12,8 @@ export type PostgresProcess = {
   /** Resolves when it has ended, with how it ended in words. */
   readonly ended: Promise<string>;
   readonly hasEnded: () => boolean;
+  /** Lets it keep our process alive from now on: for whoever waits for its end. */
+  readonly hold: () => void;
   /** What it wrote to its log since it was started, at most the last `lines` lines. */
   readonly lastWords: (lines: number) => string;
 };
@@ -59,6 +61,7 @@ export function spawnPostgres(
     pid: child.pid ?? -1,
     ended,
     hasEnded: () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null,
+    hold: () => child.ref(),
     lastWords: (lines) => readFileSync(log).subarray(logStart).toString().trim().split('\n').slice(-lines).join('\n'),
   };
 }

@@ -40,12 +40,19 @@ export async function supervise(plan: ServerPlan): Promise<Supervisor> {
     stop: async () => {
       stopping.abort();
       process.off('exit', onExit);
-      if (!server.hasEnded()) await stopPostmaster(server.pid);
+      await end(server);
       await kept;
       // It may have been in the middle of a restart.
-      if (!server.hasEnded()) await stopPostmaster(server.pid);
+      await end(server);
     },
   };
+}
+
+async function end(server: PostgresProcess): Promise<void> {
+  if (server.hasEnded()) return;
+  server.hold();
+  await stopPostmaster(server.pid);
+  await server.ended;
 }
 
 async function restart(plan: ServerPlan, stopping: AbortSignal): Promise<PostgresProcess | undefined> {
