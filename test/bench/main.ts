@@ -6,7 +6,7 @@ import type { Benchmark } from './benchmark.ts';
 import { chain40, chainSizes } from './chain-40.ts';
 import { chain40Python } from './chain-40-python.ts';
 import { fan5000, fanSizes } from './fan-5000.ts';
-import { openGround, placeOnDisk } from './ground.ts';
+import { type BenchGround, openGround, placeOnDisk } from './ground.ts';
 import { runBenchmark } from './harness.ts';
 import { installPeers } from './peers/install.ts';
 import { openProbe } from './probe.ts';
@@ -40,27 +40,36 @@ function readRequest(): Request | undefined {
   }
 }
 
-async function measureAll({ chosen, json, rounds }: Request, signal: AbortSignal): Promise<void> {
-  const contenders = chosen.flatMap((benchmark) => benchmark.peers.map((peer) => peer.contender));
+async function measureAll(request: Request, signal: AbortSignal): Promise<void> {
+  const contenders = request.chosen.flatMap((benchmark) => benchmark.peers.map((peer) => peer.contender));
   if (contenders.some((contender) => contender.installedSeparately)) await installPeers(say);
   const ground = await openGround(await placeOnDisk());
   try {
-    const probe = await openProbe(await ground.database('probe'));
-    const { postgresPid } = ground;
-    const results: Result[] = [];
+    const results = await measureOn(ground, request, signal);
+    if (results.length < benchmarks.length) return;
+    const path = join(import.meta.dirname, 'results.md');
+    await writeFile(path, markdown(results, describeMachine(ground.postgresVersion)));
+    say(`written: ${path}`);
+  } finally {
+    await ground.close();
+  }
+}
+
+async function measureOn(ground: BenchGround, request: Request, signal: AbortSignal): Promise<readonly Result[]> {
+  const { chosen, json, rounds } = request;
+  const { postgresPid } = ground;
+  const probe = await openProbe(await ground.database('probe'));
+  const results: Result[] = [];
+  try {
     for (const benchmark of chosen) {
       const options = { rounds, maxRounds: 2 * rounds, settleMs: 200, postgresPid, ground, probe, signal, say };
       const result = resultOf(benchmark, await runBenchmark(benchmark, options), rounds);
       results.push(result);
       process.stdout.write(`${json ? jsonLine(result) : summary(result)}\n`);
     }
-    await probe.close();
-    if (chosen.length < benchmarks.length) return;
-    const path = join(import.meta.dirname, 'results.md');
-    await writeFile(path, markdown(results, describeMachine(ground.postgresVersion)));
-    say(`written: ${path}`);
+    return results;
   } finally {
-    await ground.close();
+    await probe.close();
   }
 }
 
@@ -86,5 +95,10 @@ const interrupt = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => interrupt.abort(new Error(`stopped by ${name}`)));
 }
-await measureAll(request, interrupt.signal);
+try {
+  await measureAll(request, interrupt.signal);
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
 process.exit();
