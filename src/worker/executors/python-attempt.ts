@@ -54,6 +54,9 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
   let lastFramesTimer: NodeJS.Timeout | undefined;
   let killsBefore = 0;
   const cutters = new Map<string, LineCutter>();
+  // Lines the child said after bytes that are still on their way by the fork server (penstock_runner/relayed.py).
+  const early: { readonly after: number; readonly kind: string; readonly said: Buffer }[] = [];
+  let rawBytes = 0;
 
   function log(stream: LogEntry['stream'], level: LogEntry['level'], message: string): void {
     sink({ at: now(), level, stream, message });
@@ -67,6 +70,22 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
     return cutter;
   }
 
+  function hear(kind: string, said: Buffer): void {
+    if (kind === 'o') lines('print', 'stdout').push(said);
+    else if (kind === 'e') lines('print to stderr', 'stderr').push(said);
+    else {
+      const line = JSON.parse(said.toString()) as { level: LogEntry['level']; message: string };
+      for (const piece of cutText(line.message)) log('logger', line.level, piece);
+    }
+  }
+
+  function hearEarly(received: number): void {
+    while (early[0] && early[0].after <= received) {
+      const next = early.shift();
+      if (next) hear(next.kind, next.said);
+    }
+  }
+
   function finish(settled: AttemptOutcome): void {
     over = true;
     clearTimeout(killTimer);
@@ -77,6 +96,7 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
 
   function settleWhenAllIsKnown(): void {
     if (over || end === undefined || !connectionEnded) return;
+    hearEarly(Number.POSITIVE_INFINITY);
     for (const cutter of cutters.values()) cutter.end();
     const outOfMemoryKills = end?.signal === 'SIGKILL' ? outOfMemory.read() - killsBefore : 0;
     const cpuTimeBeforeMs = child?.cpuTimeMs ?? 0;
@@ -110,17 +130,21 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
       given.sendTask(wireTask(task));
     },
     onFrame: (kind, payload) => {
-      if (kind === 'o') lines('print', 'stdout').push(payload);
-      else if (kind === 'e') lines('print to stderr', 'stderr').push(payload);
-      else if (kind === 'L') {
-        const line = JSON.parse(payload.toString()) as { level: LogEntry['level']; message: string };
-        for (const piece of cutText(line.message)) log('logger', line.level, piece);
-      } else if (kind === 'R') {
+      if (kind === 'R') {
         result = JSON.parse(payload.toString()) as RunnerResult;
         options.onModules(result.modules);
+        return;
       }
+      const after = payload.readDoubleBE(0);
+      const said = payload.subarray(8);
+      if (early.length > 0 || after > rawBytes) early.push({ after, kind, said });
+      else hear(kind, said);
     },
-    onRawOutput: (stream, bytes) => lines(`pipe ${stream}`, stream).push(bytes),
+    onRawOutput: (stream, bytes) => {
+      rawBytes += bytes.length;
+      lines(`pipe ${stream}`, stream).push(bytes);
+      hearEarly(rawBytes);
+    },
     onConnectionEnd: () => {
       connectionEnded = true;
       settleWhenAllIsKnown();

@@ -20,6 +20,7 @@ import time
 sys.dont_write_bytecode = True  # Our own folder may be read-only, and is no place for caches.
 from penstock_runner import child, preload, process_group  # noqa: E402
 from penstock_runner.frames import Channel  # noqa: E402
+from penstock_runner.relayed import Relayed, unread  # noqa: E402
 
 sys.dont_write_bytecode = False
 
@@ -31,8 +32,9 @@ LINGER_SECONDS = 2.0
 class Child:
     """A forked process: the read ends of its stdout and stderr, and what is known of its end."""
 
-    def __init__(self, pid, stdout, stderr):
+    def __init__(self, pid, stdout, stderr, relayed):
         self.pid = pid
+        self.relayed = relayed
         self.pipes = {stdout: STDOUT, stderr: STDERR}
         self.end = None
         self.give_up_at = 0.0
@@ -95,6 +97,7 @@ class ForkServer:
     def fork(self):
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
+        relayed = Relayed()
         try:
             pid = os.fork()
         except OSError as error:
@@ -107,12 +110,12 @@ class ForkServer:
                 gc.enable()
                 for descriptor in (*self.readers, *self.own_descriptors, out_read, err_read):
                     os.close(descriptor)
-                child.live(self.settings, self.generation, out_write, err_write)
+                child.live(self.settings, self.generation, out_write, err_write, relayed)
             finally:
                 os._exit(70)  # Never come back into the fork server's loop.
         os.close(out_write)
         os.close(err_write)
-        forked = Child(pid, out_read, err_read)
+        forked = Child(pid, out_read, err_read, relayed)
         self.children[pid] = forked
         for descriptor in (out_read, err_read):
             os.set_blocking(descriptor, False)
@@ -122,15 +125,18 @@ class ForkServer:
     def relay(self, descriptor):
         """Passes on what waits in one pipe; False when there is nothing (more) to read."""
         owner = self.readers[descriptor]
+        waiting = unread(descriptor)
+        # Counted before it is read: a child that finds its pipe empty also finds the count complete.
+        owner.relayed.add(waiting)
         try:
-            data = os.read(descriptor, 65536)
+            data = os.read(descriptor, waiting or 1)
         except BlockingIOError:
             return False
-        if data:
-            self.channel.send('O', owner.pid.to_bytes(4, 'big') + bytes([owner.pipes[descriptor]]) + data)
-            return True
-        self.close_pipe(descriptor)
-        return False
+        if not data:
+            self.close_pipe(descriptor)
+            return False
+        self.channel.send('O', owner.pid.to_bytes(4, 'big') + bytes([owner.pipes[descriptor]]) + data)
+        return True
 
     def close_pipe(self, descriptor):
         self.poll.unregister(descriptor)
@@ -155,6 +161,7 @@ class ForkServer:
                 pass
             if descriptor in dead.pipes:  # A process that left the group may hold the pipe open: don't wait for it.
                 self.close_pipe(descriptor)
+        dead.relayed.close()
         self.channel.send('X', json.dumps({'pid': dead.pid, **dead.end}).encode())
 
     def preload_next(self):

@@ -3,7 +3,7 @@
 import json
 import time
 
-from . import arguments, block_modules, decorators, errors, inputs, outputs
+from . import arguments, block_modules, current, decorators, errors, inputs, outputs
 from .block_logger import BlockLogger
 from .errors import NoDecoratedFunctionError
 
@@ -14,11 +14,11 @@ class StopRequested(SystemExit):
     """Raised in the block's main thread by SIGTERM, so that `finally` and `with` clean up."""
 
 
-def run(task, settings, channel):
+def run(task, settings, speaker):
     """The result of a task. Whatever the block raises is in it; only a requested stop is raised on."""
     result = {'status': 'completed', 'error': None, 'outputs': [], 'tests': []}
     try:
-        MODES[task['mode']](Block(task, settings, channel), result)
+        MODES[task['mode']](Block(task, settings, speaker), result)
     except StopRequested:
         raise
     except BaseException as error:
@@ -34,14 +34,12 @@ def stopped():
 class Block:
     """A block's code, executed once with its inputs at hand, and its decorated functions."""
 
-    def __init__(self, task, settings, channel):
+    def __init__(self, task, settings, speaker):
         self.task = task
         self.uuid = task['blockUuid']
-        self.logger = BlockLogger(channel)
+        self.logger = BlockLogger(speaker)
         self.inputs = [inputs.load(each, task['outputsRoot']) for each in task['inputs']]
         self.keywords = arguments.keywords(task, settings, self.logger)
-        from . import current
-
         current.set_attempt(task, settings, self.inputs)
         block_modules.execute(task, self.inputs)
 
@@ -132,7 +130,7 @@ def check(output, *args):
 """
 
 
-def rehearse(settings, channel):
+def rehearse(settings, speaker):
     """Walks the whole path once, before there is a task: the memory pages it touches are then this process's own copies,
     and the real attempt starts about twice as fast."""
     task = {
@@ -142,7 +140,7 @@ def rehearse(settings, channel):
         'inputs': [{'blockUuid': 'before', 'status': 'completed', 'outputs': [
             {'name': 'output_0', 'format': 'json', 'path': '', 'file': '', 'inline': 1}]}],
     }  # fmt: skip
-    result = run(json.loads(json.dumps(task)), settings, channel)
+    result = run(json.loads(json.dumps(task)), settings, speaker)
     block_modules.forget('rehearsal')
     decorators.forget()
     if result['status'] != 'completed':

@@ -9,8 +9,8 @@ from . import streams
 class BlockLogger:
     """Takes a message and anything besides: exceptions are shown with their traceback, the rest as name=value."""
 
-    def __init__(self, channel):
-        self._channel = channel
+    def __init__(self, speaker):
+        self._speaker = speaker
 
     def debug(self, message='', *args, **details):
         self._log('debug', message, args, details)
@@ -36,7 +36,7 @@ class BlockLogger:
         self._log(streams.level_name(level) if isinstance(level, int) else str(level).lower(), message, args, details)
 
     def _log(self, level, message, args, details):
-        streams.emit_log(self._channel, level, render(message, args, details))
+        self._speaker.log(level, render(message, args, details))
 
 
 def render(message, args, details):

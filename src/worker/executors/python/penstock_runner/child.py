@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 
-from . import attempt, preload, streams
+from . import attempt, decorators, preload, streams
 from .frames import Channel
 
 STAND_IN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'stand_in')
@@ -22,11 +22,13 @@ def prepare_paths(settings):
     parent = os.path.dirname(project)
     ours = os.path.dirname(STAND_IN)
     rest = [path for path in sys.path if os.path.abspath(path or '.') != ours]
+    # `from mage_ai.data_preparation.decorators import …` must reach ours, even where the real package is installed.
+    sys.modules['mage_ai.data_preparation.decorators'] = decorators
     sys.path[:] = [parent, project, os.path.dirname(parent), *rest, STAND_IN]
     os.chdir(parent)
 
 
-def live(settings, generation, stdout, stderr):
+def live(settings, generation, stdout, stderr, relayed):
     """Never returns."""
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -40,14 +42,14 @@ def live(settings, generation, stdout, stderr):
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(settings['address'])
     channel = Channel(connection)
-    streams.install(channel)
-    attempt.rehearse(settings, channel)
+    speaker = streams.install(channel, relayed)
+    attempt.rehearse(settings, speaker)
     channel.send('H', json.dumps({'pid': os.getpid(), 'generation': generation, 'cpuTimeMs': _cpu_ms()}).encode())
     frame = channel.receive()
     if frame is None:
         os._exit(0)
     signal.signal(signal.SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
-    result = _run(json.loads(frame[1]), settings, channel)
+    result = _run(json.loads(frame[1]), settings, speaker)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     result['cpuTimeMs'] = _cpu_ms()
     result['modules'] = preload.loaded()
@@ -55,9 +57,9 @@ def live(settings, generation, stdout, stderr):
     os._exit(0)
 
 
-def _run(task, settings, channel):
+def _run(task, settings, speaker):
     try:
-        result = attempt.run(task, settings, channel)
+        result = attempt.run(task, settings, speaker)
         _finish_threads()
         return result
     except attempt.StopRequested:

@@ -1,7 +1,6 @@
 """Reads what upstream blocks have stored, whichever language stored it."""
 
 import csv
-import importlib.util
 import json
 import os
 import pickle

@@ -14,7 +14,7 @@ import types
 
 from . import block_modules, tables
 from .errors import OutputNotStorableError, one_line
-from .jsonable import EVERYWHERE, IN_A_FILE, NO, NotReadable, exactness, readable
+from .jsonable import EVERYWHERE, NO, NotReadable, exactness, readable
 
 INLINE_BYTES = 4096
 # A longer list is kept as one output: what comes back is the same list, without thousands of folders.
@@ -42,7 +42,7 @@ def store(values, task, logger):
 
 class _Output:
     def __init__(self, name, value, task, logger):
-        self.value = value
+        self.value = tables.collected(value)
         self.task = task
         self.logger = logger
         self.folder = os.path.join(task['outputsRoot'], task['outputPath'], name)

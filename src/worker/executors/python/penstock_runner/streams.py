@@ -3,60 +3,62 @@
 The file descriptors 1 and 2 stay what they were, pipes read by the fork server: subprocesses and C code write there.
 """
 
-import array
-import fcntl
 import io
 import json
 import logging
 import os
 import sys
-import termios
 import time
+
+from .relayed import unread
 
 ORDER_PATIENCE_SECONDS = 0.05
 
 
-def install(channel):
+class Speaker:
+    """Sends lines to the worker, each behind whatever a subprocess has written before."""
+
+    def __init__(self, channel, relayed):
+        self.channel = channel
+        self.relayed = relayed
+
+    def say(self, kind, payload):
+        self._wait_for_pipes()
+        self.channel.send(kind, self.relayed.packed() + payload)
+
+    def log(self, level, message):
+        self.say('L', json.dumps({'level': level, 'message': message}).encode())
+
+    def _wait_for_pipes(self):
+        """Until the fork server has taken what waits in the pipes, but not for long: others may go on writing."""
+        deadline = None
+        while unread(1) or unread(2):
+            now = time.monotonic()
+            deadline = deadline or now + ORDER_PATIENCE_SECONDS
+            if now > deadline:
+                return
+            time.sleep(0.0002)
+
+
+def install(channel, relayed):
+    """Replaces sys.stdout, sys.stderr and the handlers of the root logger; gives the speaker for the block's logger."""
+    speaker = Speaker(channel, relayed)
     sys.stdin = open(os.devnull)
-    sys.stdout = sys.__stdout__ = _text(ChannelStream(channel, 'o', 1))
-    sys.stderr = sys.__stderr__ = _text(ChannelStream(channel, 'e', 2))
+    sys.stdout = sys.__stdout__ = _text(SpokenStream(speaker, 'o', 1))
+    sys.stderr = sys.__stderr__ = _text(SpokenStream(speaker, 'e', 2))
     root = logging.getLogger()
-    root.handlers[:] = [LogHandler(channel)]
+    root.handlers[:] = [LogHandler(speaker)]
     root.setLevel(logging.INFO)
     # A process that the block forks itself must not write into our channel: it speaks through the pipes.
     os.register_at_fork(after_in_child=lambda: _leave_channel(channel))
+    return speaker
 
 
-def emit_log(channel, level, message):
-    wait_for_pipes()
-    channel.send('L', json.dumps({'level': level, 'message': message}).encode())
-
-
-def wait_for_pipes():
-    """Lets the fork server read first what a subprocess wrote before, so that lines keep their order. Bounded."""
-    deadline = None
-    while _unread(1) or _unread(2):
-        now = time.monotonic()
-        deadline = deadline or now + ORDER_PATIENCE_SECONDS
-        if now > deadline:
-            return
-        time.sleep(0.0002)
-
-
-def _unread(descriptor):
-    waiting = array.array('i', [0])
-    try:
-        fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
-    except OSError:
-        return 0
-    return waiting[0]
-
-
-class ChannelStream(io.RawIOBase):
+class SpokenStream(io.RawIOBase):
     """The bytes behind sys.stdout or sys.stderr: every write leaves at once, so a death loses nothing."""
 
-    def __init__(self, channel, kind, descriptor):
-        self.channel = channel
+    def __init__(self, speaker, kind, descriptor):
+        self.speaker = speaker
         self.kind = kind
         self.descriptor = descriptor
 
@@ -72,21 +74,20 @@ class ChannelStream(io.RawIOBase):
     def write(self, data):
         payload = bytes(data)
         if payload:
-            wait_for_pipes()
-            self.channel.send(self.kind, payload)
+            self.speaker.say(self.kind, payload)
         return len(payload)
 
 
 class LogHandler(logging.Handler):
     """Python's own logging, on the logger stream with its level."""
 
-    def __init__(self, channel):
+    def __init__(self, speaker):
         super().__init__()
-        self.channel = channel
+        self.speaker = speaker
 
     def emit(self, record):
         try:
-            emit_log(self.channel, level_name(record.levelno), self.format(record))
+            self.speaker.log(level_name(record.levelno), self.format(record))
         except Exception:
             self.handleError(record)
 

@@ -13,6 +13,11 @@ def is_table(value):
     return _kind(value) is not None
 
 
+def collected(value):
+    """A lazy table as the table it stands for; anything else as it is."""
+    return value.collect() if _kind(value) == 'polars' and hasattr(value, 'collect') else value
+
+
 def facts(value):
     """What a manifest says of a table."""
     kind = _kind(value)
@@ -82,9 +87,7 @@ def _kind(value):
 
 
 def _frame(value, kind):
-    if kind in ('series', 'polars_series'):
-        return value.to_frame()
-    return value.collect() if hasattr(value, 'collect') else value
+    return value.to_frame() if kind in ('series', 'polars_series') else value
 
 
 def _write_polars(frame, path):

@@ -1,0 +1,1 @@
+from penstock_runner.decorators import *  # noqa: F403
