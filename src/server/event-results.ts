@@ -27,13 +27,17 @@ export function createEventResults(
   const waiting = new Set<(over: typeof done) => void>();
   let isOver = false;
 
-  const finish = async (): Promise<typeof done> => {
-    if (isOver) return done;
+  const letGo = (): void => {
     isOver = true;
-    for (const end of waiting) end(done);
-    waiting.clear();
     // Not awaited: a source that is slow to let go must not hold up the socket that is closing.
     Promise.resolve(events.return?.()).catch(() => undefined);
+  };
+
+  const finish = async (): Promise<typeof done> => {
+    if (isOver) return done;
+    letGo();
+    for (const end of waiting) end(done);
+    waiting.clear();
     return done;
   };
 
@@ -50,7 +54,7 @@ export function createEventResults(
       return { done: false, value: result };
     } catch (error) {
       if (isOver) return done;
-      await finish();
+      letGo();
       throw how.explain(error);
     }
   };

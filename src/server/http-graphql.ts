@@ -9,6 +9,7 @@ import { type AnswerType, negotiate } from './negotiate.ts';
 import type { OperationRequest } from './operation-request.ts';
 import type { OperationRoom } from './operation-room.ts';
 import { prepareOperation, type RefusedOperation } from './prepare-operation.ts';
+import { readRequest } from './read-request.ts';
 import { refuseBody } from './request-body.ts';
 import { reviseError } from './revise-error.ts';
 import { runOperation } from './run-operation.ts';
@@ -17,7 +18,7 @@ import type { Transport } from './transport.ts';
 /** Who asks, as the gate found out. */
 export type HttpCaller = Pick<OperationRequest, 'principal' | 'isFromBrowser' | 'requestId'>;
 
-type Carried = { readonly caller: HttpCaller; readonly answer: AnswerType; refused?: RefusedOperation };
+type Carried = { readonly caller: HttpCaller; readonly answer: AnswerType; isRunning: boolean };
 
 const maxBodyBytes = 256 * 1024;
 
@@ -31,29 +32,27 @@ export function createHttpGraphQL(
   streams: { readonly open: OpenStreams; readonly keepAliveMs: number; readonly stallMs: number },
 ) {
   const oneDoor: Plugin<Carried> = {
+    onRequestParse({ setRequestParser }) {
+      setRequestParser(readRequest);
+    },
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context }) => {
         const carried = context as unknown as Carried;
         const prepared = prepareOperation(room, operationRequest(request, carried), params);
+        carried.isRunning = prepared.ok;
         if (prepared.ok) return (await runOperation(room, prepared.prepared)) as ExecutionResult;
-        carried.refused = prepared.refused;
         return { errors: prepared.refused.errors.map((error) => forYoga(error, prepared.refused)) };
       });
     },
     onResultProcess({ request, result, serverContext, setResultProcessor }) {
-      const { answer, refused } = serverContext as unknown as Carried;
+      const { answer, isRunning } = serverContext as unknown as Carried;
       if (answer !== 'text/event-stream') return;
       setResultProcessor((_, { Response }) => {
-        if (refused)
-          return new Response(JSON.stringify(result), {
-            status: refused.status,
-            headers: { 'content-type': 'application/json; charset=utf-8' },
-          });
+        // Only what runs becomes a stream. A browser would open a stream of refusals again and again; after a status of 400 it gives up.
+        if (!isRunning) return new Response(...refusal(result as ExecutionResult));
         const body = eventStreamBody(result as ExecutionResult | EventResults, { signal: request.signal, ...streams });
-        return new Response(body, {
-          status: 200,
-          headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
-        });
+        const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' };
+        return new Response(body, { status: 200, headers });
       }, answer);
     },
   };
@@ -79,7 +78,7 @@ export function createHttpGraphQL(
     // Yoga negotiates too; telling it the outcome leaves one rule.
     request.headers.accept = answer;
     if (answer === 'text/event-stream') cutWhenStalled(response, streams.stallMs);
-    await yoga(request, response, { caller, answer });
+    await yoga(request, response, { caller, answer, isRunning: false });
   };
 }
 
@@ -102,6 +101,20 @@ function operationRequest(request: Request, { caller, answer }: Carried): Operat
 function forYoga(error: GraphQLError, refused: RefusedOperation): GraphQLError {
   const http = { status: refused.status, spec: refused.isWellFormed && refused.status === 400 };
   return reviseError(error, { extensions: { ...error.extensions, http } });
+}
+
+function refusal(result: ExecutionResult): [string, ResponseInit] {
+  const errors = (result.errors ?? []).map((error) => {
+    const { http: _, ...extensions } = error.extensions;
+    return reviseError(error, { extensions });
+  });
+  const status = Math.max(
+    400,
+    ...(result.errors ?? []).map((error) =>
+      Number((error.extensions.http as { status?: number } | undefined)?.status ?? 0),
+    ),
+  );
+  return [JSON.stringify({ errors }), { status, headers: { 'content-type': 'application/json; charset=utf-8' } }];
 }
 
 /** Yoga logs what it masks; the rest of its talk is for its own developers. */
