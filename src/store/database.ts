@@ -18,13 +18,19 @@ export type Database = {
   readonly close: () => Promise<void>;
 };
 
-/** bigint columns arrive as JavaScript bigint in both clients. */
+/** bigint columns, and arrays of them, arrive as JavaScript bigint: as they do from Prisma. */
+const int8Array = 1016;
 const types = {
   getTypeParser(oid: number, format?: string) {
-    if (oid === pg.types.builtins.INT8 && format !== 'binary') return (text: string) => BigInt(text);
+    if (format !== 'binary' && oid === pg.types.builtins.INT8) return (text: string) => BigInt(text);
+    if (format !== 'binary' && oid === int8Array) return parseInt8Array;
     return pg.types.getTypeParser(oid, format as 'text');
   },
 };
+
+function parseInt8Array(text: string): bigint[] {
+  return text === '{}' ? [] : text.slice(1, -1).split(',').map(BigInt);
+}
 
 const maxTransactionTries = 5;
 
