@@ -3,122 +3,105 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { ConnectionSettings } from './connection.ts';
-import { openSchemaEngine } from './schema-engine.ts';
+import { MigrationError } from './migration-error.ts';
 
-const prismaFolder = join(import.meta.dirname, '../../prisma');
+const ourMigrations = join(import.meta.dirname, '../../prisma/migrations');
 
 /** One folder of prisma/migrations. */
-type Migration = { readonly name: string; readonly sql: string };
+type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
 /** A row of `_prisma_migrations` that was not rolled back. */
-type AppliedMigration = { readonly name: string; readonly checksum: string; readonly finished: boolean };
-
-/** Thrown when a database can't be brought to this program's schema. The message says why and what to do. */
-export class MigrationError extends Error {
-  override readonly name = 'MigrationError';
-  readonly problem: 'database_is_newer' | 'migration_was_edited' | 'migration_failed';
-  readonly migration: string;
-
-  constructor(problem: MigrationError['problem'], migration: string, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.problem = problem;
-    this.migration = migration;
-  }
-}
+type Applied = { readonly name: string; readonly checksum: string; readonly finished: boolean };
 
 /**
- * Brings the database to the schema of this program: applies what is missing of prisma/migrations, in order, and remembers
- * it in `_prisma_migrations`, as `prisma migrate deploy` does. Several processes may do it at once. Names what it applied.
+ * Brings the database to the schema of this program: applies what is missing of prisma/migrations, in order, each in one
+ * transaction together with its row in `_prisma_migrations`. Names what it applied. Several processes may do it at once.
  * Throws MigrationError when the database is newer than the program, a migration was edited later, or one fails.
+ *
+ * The table and its rows are Prisma's, so its tools can read on. Its engine does not do the applying: it records a migration
+ * outside of the migration's transaction, and a server killed in between would never start again without Prisma's CLI.
  */
 export async function migrate(
   connection: ConnectionSettings,
-  migrations: string = join(prismaFolder, 'migrations'),
+  folder: string = ourMigrations,
 ): Promise<{ readonly applied: readonly string[] }> {
-  const known = readMigrations(migrations);
+  const migrations = readMigrations(folder);
   const client = new pg.Client({ ...connection, application_name: 'penstock-migrate' });
   client.on('error', () => {});
   await client.connect();
   try {
-    // Most starts find nothing to do: they neither wait for the lock nor load the engine.
-    if (pending(known, await readApplied(client)).length === 0) return { applied: [] };
-    await client.query('select pg_advisory_lock($1)', [advisoryLock]);
-    if (pending(known, await readApplied(client)).length === 0) return { applied: [] };
-    return { applied: await apply(connection, migrations, known) };
+    // Most starts find nothing to do, and need not wait for one that does.
+    if (pending(migrations, await readApplied(client)).length === 0) return { applied: [] };
+    await client.query('select pg_advisory_lock($1)', [prismaLock]);
+    const todo = pending(migrations, await readApplied(client));
+    for (const migration of todo) await apply(client, migration);
+    return { applied: todo.map(({ name }) => name) };
   } finally {
-    await client.end(); // With the connection goes the lock.
+    await client.end(); // The lock goes with the connection.
   }
 }
 
-/** "penstock", as far as it goes into 31 bits. Not the key that Prisma's engine itself takes (72707369). */
-const advisoryLock = 0x70656e73;
-
-/**
- * The statements that would bring the migrated database to prisma/schema.prisma; empty when the two agree.
- * For a test: whoever changes the schema has to write the migration too.
- */
-export async function schemaDrift(connection: ConnectionSettings): Promise<string> {
-  const engine = await openSchemaEngine(connection);
-  try {
-    return await engine.diffTo(readFileSync(join(prismaFolder, 'schema.prisma'), 'utf8'));
-  } finally {
-    await engine.close();
-  }
-}
+/** The key that `prisma migrate` locks, so that it and we never migrate at once. */
+const prismaLock = 72707369;
 
 function readMigrations(folder: string): readonly Migration[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => ({ name, sql: readFileSync(join(folder, name, 'migration.sql'), 'utf8') }))
+    .map(({ name }) => {
+      const sql = readFileSync(join(folder, name, 'migration.sql'), 'utf8');
+      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+    })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function readApplied(client: pg.Client): Promise<readonly AppliedMigration[]> {
-  const { rows } = await client.query<{ exists: boolean }>(
-    `select to_regclass('_prisma_migrations') is not null as exists`,
-  );
-  if (!rows[0]?.exists) return [];
-  const applied = await client.query<AppliedMigration>(
+async function readApplied(client: pg.Client): Promise<readonly Applied[]> {
+  const { rows } = await client.query(`select to_regclass('_prisma_migrations') is null as missing`);
+  if (rows[0].missing) return [];
+  const applied = await client.query<Applied>(
     `select migration_name as name, checksum, finished_at is not null as finished
-     from _prisma_migrations where rolled_back_at is null order by started_at`,
+     from _prisma_migrations where rolled_back_at is null`,
   );
   return applied.rows;
 }
 
-/** The migrations that are still to be applied. */
-function pending(known: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
-  const byName = new Map(known.map((migration) => [migration.name, migration]));
+/** What is still to be applied, in order. Throws MigrationError when database and folder contradict each other. */
+function pending(migrations: readonly Migration[], applied: readonly Applied[]): readonly Migration[] {
+  const known = new Map(migrations.map(({ name, checksum }) => [name, checksum]));
   for (const { name, checksum, finished } of applied) {
-    const migration = byName.get(name);
-    if (migration === undefined) {
-      throw new MigrationError(
-        'database_is_newer',
-        name,
-        `The database was migrated by a newer Penstock (it has the migration ${name}, which this one does not know). Run that version, or restore a backup made before it.`,
-      );
-    }
-    if (!finished) continue; // The engine looks at this one, and says what it can say.
-    if (checksum !== createHash('sha256').update(migration.sql).digest('hex')) {
-      throw new MigrationError(
-        'migration_was_edited',
-        name,
-        `The migration ${name} was edited after the database had applied it. Put prisma/migrations/${name}/migration.sql back as it was, and write the change as a new migration.`,
-      );
-    }
+    if (!known.has(name)) throw new MigrationError('database_is_newer', name);
+    if (!finished) throw new MigrationError('left_unfinished', name);
+    if (known.get(name) !== checksum) throw new MigrationError('edited_after_applying', name);
   }
-  const done = new Set(applied.filter(({ finished }) => finished).map(({ name }) => name));
-  return known.filter(({ name }) => !done.has(name));
+  const done = new Set(applied.map(({ name }) => name));
+  return migrations.filter(({ name }) => !done.has(name));
 }
 
-async function apply(
-  connection: ConnectionSettings,
-  folder: string,
-  known: readonly Migration[],
-): Promise<readonly string[]> {
-  const engine = await openSchemaEngine(connection);
+async function apply(client: pg.Client, { name, sql, checksum }: Migration): Promise<void> {
+  await client.query('begin');
   try {
-    return await engine.applyMigrations(folder, known);
-  } finally {
-    await engine.close();
+    await client.query(createPrismaTable);
+    // One query message: Postgres itself finds where statements end, also around function bodies.
+    await client.query(sql);
+    await client.query(
+      `insert into _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+       values (gen_random_uuid(), $1, $2, now(), clock_timestamp(), 1)`,
+      [checksum, name],
+    );
+    await client.query('commit');
+  } catch (cause) {
+    await client.query('rollback').catch(() => {});
+    throw new MigrationError('failed', name, cause);
   }
 }
+
+const createPrismaTable = `
+  create table if not exists _prisma_migrations (
+    id varchar(36) primary key not null,
+    checksum varchar(64) not null,
+    finished_at timestamptz,
+    migration_name varchar(255) not null,
+    logs text,
+    rolled_back_at timestamptz,
+    started_at timestamptz not null default now(),
+    applied_steps_count integer not null default 0
+  )`;
