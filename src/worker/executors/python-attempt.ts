@@ -1,5 +1,6 @@
 import type { AttemptOutcome, AttemptTask, LogEntry, LogSink, RunningAttempt } from '../executor.ts';
 import type { PythonChild } from './python-child.ts';
+import { createLineOrder } from './python-line-order.ts';
 import { createLineCutter, cutText, type LineCutter, storableText } from './python-log-lines.ts';
 import type { OutOfMemoryCounter } from './python-out-of-memory.ts';
 import { type ChildEnd, outcomeOf, type RunnerResult } from './python-outcome.ts';
@@ -20,7 +21,7 @@ export type PythonAttempt = {
   readonly start: (child: PythonChild) => void;
   readonly onFrame: (kind: string, payload: Buffer) => void;
   /** Of the pipes 1 and 2, where subprocesses and C code write. */
-  readonly onRawOutput: (stream: Stream, bytes: Buffer) => void;
+  readonly onRawOutput: (stream: Stream, afterLines: number, bytes: Buffer) => void;
   readonly onConnectionEnd: () => void;
   /** Null: the fork server died, and took all its children with it. */
   readonly onChildEnd: (end: ChildEnd | null) => void;
@@ -54,9 +55,7 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
   let lastFramesTimer: NodeJS.Timeout | undefined;
   let killsBefore = 0;
   const cutters = new Map<string, LineCutter>();
-  // Lines the child said after bytes that are still on their way by the fork server (penstock_runner/relayed.py).
-  const early: { readonly after: number; readonly kind: string; readonly said: Buffer }[] = [];
-  let rawBytes = 0;
+  const order = createLineOrder();
 
   function log(stream: LogEntry['stream'], level: LogEntry['level'], message: string): void {
     sink({ at: now(), level, stream, message });
@@ -79,13 +78,6 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
     }
   }
 
-  function hearEarly(received: number): void {
-    while (early[0] && early[0].after <= received) {
-      const next = early.shift();
-      if (next) hear(next.kind, next.said);
-    }
-  }
-
   function finish(settled: AttemptOutcome): void {
     over = true;
     clearTimeout(killTimer);
@@ -96,7 +88,7 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
 
   function settleWhenAllIsKnown(): void {
     if (over || end === undefined || !connectionEnded) return;
-    hearEarly(Number.POSITIVE_INFINITY);
+    order.flush();
     for (const cutter of cutters.values()) cutter.end();
     const outOfMemoryKills = end?.signal === 'SIGKILL' ? outOfMemory.read() - killsBefore : 0;
     const cpuTimeBeforeMs = child?.cpuTimeMs ?? 0;
@@ -135,15 +127,11 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
         options.onModules(result.modules);
         return;
       }
-      const after = payload.readDoubleBE(0);
       const said = payload.subarray(8);
-      if (early.length > 0 || after > rawBytes) early.push({ after, kind, said });
-      else hear(kind, said);
+      order.said(payload.readDoubleBE(0), () => hear(kind, said));
     },
-    onRawOutput: (stream, bytes) => {
-      rawBytes += bytes.length;
-      lines(`pipe ${stream}`, stream).push(bytes);
-      hearEarly(rawBytes);
+    onRawOutput: (stream, afterLines, bytes) => {
+      order.relayed(afterLines, bytes.length, () => lines(`pipe ${stream}`, stream).push(bytes));
     },
     onConnectionEnd: () => {
       connectionEnded = true;

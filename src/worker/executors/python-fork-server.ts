@@ -23,7 +23,8 @@ export type ForkServer = {
 
 export type ForkServerEvents = {
   readonly onChild: (child: PythonChild) => void;
-  readonly onRawOutput: (pid: number, stream: 'stdout' | 'stderr', bytes: Buffer) => void;
+  /** What a child's subprocesses wrote, after the child itself had said that many lines. */
+  readonly onRawOutput: (pid: number, stream: 'stdout' | 'stderr', afterLines: number, bytes: Buffer) => void;
   readonly onChildEnd: (end: ChildEnd) => void;
   readonly onForkFailed: (message: string) => void;
   /** Libraries were imported: children of earlier generations don't have them. */
@@ -77,7 +78,7 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
     createFrameReader((kind, payload) => {
       if (kind === 'O') {
         const stream = payload[4] === 0 ? 'stdout' : 'stderr';
-        events.onRawOutput(payload.readUInt32BE(0), stream, payload.subarray(5));
+        events.onRawOutput(payload.readUInt32BE(0), stream, payload.readDoubleBE(5), payload.subarray(13));
       } else if (kind === 'X') events.onChildEnd(JSON.parse(payload.toString()) as ChildEnd);
       else if (kind === 'N') events.onForkFailed(payload.toString());
       else {

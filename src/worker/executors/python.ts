@@ -121,8 +121,8 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
       dispatch();
       onSpare();
     },
-    onRawOutput: (pid: number, stream: 'stdout' | 'stderr', bytes: Buffer) => {
-      running.get(pid)?.onRawOutput(stream, bytes);
+    onRawOutput: (pid: number, stream: 'stdout' | 'stderr', afterLines: number, bytes: Buffer) => {
+      running.get(pid)?.onRawOutput(stream, afterLines, bytes);
     },
     onChildEnd: (end: ChildEnd) => {
       if (!known.has(end.pid)) expected = Math.max(0, expected - 1);

@@ -20,7 +20,7 @@ import time
 sys.dont_write_bytecode = True  # Our own folder may be read-only, and is no place for caches.
 from penstock_runner import child, preload, process_group  # noqa: E402
 from penstock_runner.frames import Channel  # noqa: E402
-from penstock_runner.relayed import Relayed, unread  # noqa: E402
+from penstock_runner.line_order import Counts, unread  # noqa: E402
 
 sys.dont_write_bytecode = False
 
@@ -32,9 +32,9 @@ LINGER_SECONDS = 2.0
 class Child:
     """A forked process: the read ends of its stdout and stderr, and what is known of its end."""
 
-    def __init__(self, pid, stdout, stderr, relayed):
+    def __init__(self, pid, stdout, stderr, counts):
         self.pid = pid
-        self.relayed = relayed
+        self.counts = counts
         self.pipes = {stdout: STDOUT, stderr: STDERR}
         self.end = None
         self.give_up_at = 0.0
@@ -97,7 +97,7 @@ class ForkServer:
     def fork(self):
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        relayed = Relayed()
+        counts = Counts()
         try:
             pid = os.fork()
         except OSError as error:
@@ -110,12 +110,12 @@ class ForkServer:
                 gc.enable()
                 for descriptor in (*self.readers, *self.own_descriptors, out_read, err_read):
                     os.close(descriptor)
-                child.live(self.settings, self.generation, out_write, err_write, relayed)
+                child.live(self.settings, self.generation, out_write, err_write, counts)
             finally:
                 os._exit(70)  # Never come back into the fork server's loop.
         os.close(out_write)
         os.close(err_write)
-        forked = Child(pid, out_read, err_read, relayed)
+        forked = Child(pid, out_read, err_read, counts)
         self.children[pid] = forked
         for descriptor in (out_read, err_read):
             os.set_blocking(descriptor, False)
@@ -127,7 +127,7 @@ class ForkServer:
         owner = self.readers[descriptor]
         waiting = unread(descriptor)
         # Counted before it is read: a child that finds its pipe empty also finds the count complete.
-        owner.relayed.add(waiting)
+        lines_before = owner.counts.relay(waiting)
         try:
             data = os.read(descriptor, waiting or 1)
         except BlockingIOError:
@@ -135,7 +135,7 @@ class ForkServer:
         if not data:
             self.close_pipe(descriptor)
             return False
-        self.channel.send('O', owner.pid.to_bytes(4, 'big') + bytes([owner.pipes[descriptor]]) + data)
+        self.channel.send('O', owner.pid.to_bytes(4, 'big') + bytes([owner.pipes[descriptor]]) + lines_before + data)
         return True
 
     def close_pipe(self, descriptor):
@@ -161,7 +161,7 @@ class ForkServer:
                 pass
             if descriptor in dead.pipes:  # A process that left the group may hold the pipe open: don't wait for it.
                 self.close_pipe(descriptor)
-        dead.relayed.close()
+        dead.counts.close()
         self.channel.send('X', json.dumps({'pid': dead.pid, **dead.end}).encode())
 
     def preload_next(self):

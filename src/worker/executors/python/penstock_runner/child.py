@@ -28,7 +28,7 @@ def prepare_paths(settings):
     os.chdir(parent)
 
 
-def live(settings, generation, stdout, stderr, relayed):
+def live(settings, generation, stdout, stderr, counts):
     """Never returns."""
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -42,7 +42,7 @@ def live(settings, generation, stdout, stderr, relayed):
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(settings['address'])
     channel = Channel(connection)
-    speaker = streams.install(channel, relayed)
+    speaker = streams.install(channel, counts)
     attempt.rehearse(settings, speaker)
     channel.send('H', json.dumps({'pid': os.getpid(), 'generation': generation, 'cpuTimeMs': _cpu_ms()}).encode())
     frame = channel.receive()

@@ -8,41 +8,49 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 
-from .relayed import unread
+from .line_order import unread
 
 ORDER_PATIENCE_SECONDS = 0.05
+SECONDS_WITHOUT_PATIENCE = 1.0
 
 
 class Speaker:
     """Sends lines to the worker, each behind whatever a subprocess has written before."""
 
-    def __init__(self, channel, relayed):
+    def __init__(self, channel, counts):
         self.channel = channel
-        self.relayed = relayed
+        self.counts = counts
+        self.lock = threading.RLock()
+        self.impatient_until = 0.0
 
     def say(self, kind, payload):
-        self._wait_for_pipes()
-        self.channel.send(kind, self.relayed.packed() + payload)
+        with self.lock:
+            self._wait_for_pipes()
+            self.channel.send(kind, self.counts.say() + payload)
 
     def log(self, level, message):
         self.say('L', json.dumps({'level': level, 'message': message}).encode())
 
     def _wait_for_pipes(self):
-        """Until the fork server has taken what waits in the pipes, but not for long: others may go on writing."""
+        """Until the fork server has taken what waits in the pipes, but not for long: others may write without a pause."""
         deadline = None
         while unread(1) or unread(2):
             now = time.monotonic()
             deadline = deadline or now + ORDER_PATIENCE_SECONDS
+            if now < self.impatient_until:
+                return
             if now > deadline:
+                self.impatient_until = now + SECONDS_WITHOUT_PATIENCE
                 return
             time.sleep(0.0002)
 
 
-def install(channel, relayed):
+def install(channel, counts):
     """Replaces sys.stdout, sys.stderr and the handlers of the root logger; gives the speaker for the block's logger."""
-    speaker = Speaker(channel, relayed)
+    speaker = Speaker(channel, counts)
     sys.stdin = open(os.devnull)
     sys.stdout = sys.__stdout__ = _text(SpokenStream(speaker, 'o', 1))
     sys.stderr = sys.__stderr__ = _text(SpokenStream(speaker, 'e', 2))

@@ -126,6 +126,7 @@ def _is_plain(value, kind):
     back = pyarrow.Table.from_pandas(few).to_pandas()
     return (
         list(back.dtypes) == list(few.dtypes)
+        and type(back.columns) is type(few.columns)
         and back.columns.dtype == few.columns.dtype
         and type(back.index) is type(few.index)
         and back.index.names == few.index.names
