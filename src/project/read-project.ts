@@ -1,0 +1,91 @@
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { DefinitionProblem } from '../domain/pipeline.ts';
+import { NotAProject } from './not-a-project.ts';
+import type { Project } from './project.ts';
+import { readPipeline } from './read-pipeline.ts';
+import { checkConnectionProfiles, readSettings } from './read-settings.ts';
+import type { Environment } from './templates.ts';
+import { type FileCache, textFiles } from './text-files.ts';
+
+/**
+ * Reads a Mage project folder. What is wrong in its files is in the answer, each problem on the pipeline or trigger it concerns.
+ * `env` is what templates and `envs` see; pass the same `cache` again to read only what changed.
+ * Throws NotAProject when the folder is not there or holds no project.
+ */
+export async function readProject(
+  dir: string,
+  options: { readonly env: Environment; readonly cache?: FileCache },
+): Promise<Project> {
+  const root = await findProject(dir);
+  const files = textFiles(root, options.cache ?? new Map());
+  const found: DefinitionProblem[] = [];
+  const setting = { files, env: options.env, found };
+  const settings = await readSettings(setting);
+  await checkConnectionProfiles(setting);
+  const name = basename(root);
+  const uuids = await pipelineFolders(root);
+  const pipelines = await Promise.all(
+    uuids.map((uuid) =>
+      readPipeline(uuid, { projectName: name, files, env: options.env, retryConfig: settings.retryConfig }),
+    ),
+  );
+  return { name, dir: root, pipelines, problems: found, settings };
+}
+
+/** The real path of a project folder. Throws NotAProject, with a sentence for the person who named it. */
+export async function findProject(dir: string): Promise<string> {
+  let root: string;
+  try {
+    root = await realpath(dir);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOENT') throw new NotAProject('UNREADABLE', dir, `The folder ${dir} can't be read (${code}).`);
+    throw new NotAProject(
+      'DIRECTORY_MISSING',
+      dir,
+      `There is no folder ${dir}. Name the folder of a project: one that holds pipelines/.`,
+    );
+  }
+  if (!(await stat(root)).isDirectory()) {
+    throw new NotAProject(
+      'NOT_A_DIRECTORY',
+      dir,
+      `${dir} is a file. Name the folder of a project: one that holds pipelines/.`,
+    );
+  }
+  const entries = await entriesOf(root);
+  if (isProject(entries)) return root;
+  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).slice(0, 100);
+  const inner = await Promise.all(
+    folders.map(async ({ name }) => ({ name, entries: await entriesOf(join(root, name)) })),
+  );
+  const near = inner.find(
+    (folder) => isProject(folder.entries) && folder.entries.some(({ name }) => name === 'pipelines'),
+  );
+  const hint = near
+    ? `Did you mean ${join(dir, near.name)}?`
+    : 'A project holds metadata.yaml and pipelines/<name>/metadata.yaml.';
+  throw new NotAProject('NO_PROJECT', dir, `${dir} holds no project: neither metadata.yaml nor pipelines/. ${hint}`);
+}
+
+function isProject(entries: Awaited<ReturnType<typeof entriesOf>>): boolean {
+  return entries.some((entry) => entry.name === 'metadata.yaml' || entry.name === 'pipelines');
+}
+
+/** Empty for a folder that is not there or can't be read. */
+async function entriesOf(dir: string) {
+  return readdir(dir, { withFileTypes: true }).catch(() => []);
+}
+
+/** The folders below pipelines/, sorted; leftovers that hold nothing visible are passed over. */
+async function pipelineFolders(root: string): Promise<readonly string[]> {
+  const entries = await entriesOf(join(root, 'pipelines'));
+  const names = entries.filter((entry) => !entry.isFile() && isVisible(entry.name)).map((entry) => entry.name);
+  const held = await Promise.all(names.map((name) => entriesOf(join(root, 'pipelines', name))));
+  return names.filter((_, index) => held[index]!.some((entry) => isVisible(entry.name))).sort();
+}
+
+function isVisible(name: string): boolean {
+  return !name.startsWith('.') && name !== '__pycache__' && name !== '__init__.py';
+}
