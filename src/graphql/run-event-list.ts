@@ -1,11 +1,11 @@
 import type { RunEventRecord } from '../domain/events.ts';
+import { formatRunCursor, parseRunCursor } from '../events/cursor.ts';
 import { builder } from './builder.ts';
 import { connectionType, pageArguments } from './connections.ts';
 import type { GraphQLContext } from './context.ts';
 import { type Connection, type PageArguments, readPageArguments, standardPage } from './paging.ts';
 import { PipelineRunRef } from './pipeline-run.ts';
 import { invalidCursor } from './request-errors.ts';
-import { formatRunCursor, parseRunCursor } from './run-cursor.ts';
 import { type CursoredEvent, RunEventRef } from './run-event.ts';
 
 /** A run's history, page by page. Its cursors are those of the live stream: a page can be followed by a subscription. */
