@@ -1,8 +1,9 @@
 /** What GraphiQL shows somebody who opens it for the first time: look, do, watch. `$pipelineUuid` is a pipeline of the example project. */
 export const firstTabs: readonly { readonly query: string; readonly variables?: string }[] = [
   {
-    query: `# Welcome to Penstock. Press the triangle (or Ctrl-Enter) to run this query.
-# The next tabs start a run, and follow every run live.
+    query: `# Welcome to Penstock.
+# Press the triangle (or Ctrl-Enter) to ask.
+# The next tabs start a run, and follow all runs live.
 query RecentRuns {
   pipelines(first: 10) {
     nodes {
@@ -26,7 +27,8 @@ query RecentRuns {
 `,
   },
   {
-    query: `# Start a run. A refusal is an answer too: it says why.
+    query: `# Start a run. A refusal is an answer too:
+# it says why.
 mutation StartRun($pipelineUuid: String!) {
   triggerPipelineRun(input: { pipelineUuid: $pipelineUuid }) {
     ... on TriggerPipelineRunSuccess {
@@ -45,7 +47,8 @@ mutation StartRun($pipelineUuid: String!) {
     variables: '{\n  "pipelineUuid": "seattle_weather"\n}',
   },
   {
-    query: `# Follow every run. Nothing is lost: reconnect with \`after:\` and the last cursor you saw.
+    query: `# Follow every run. Nothing gets lost: come back
+# with \`after:\` and the last cursor you saw.
 subscription Follow {
   runEvents {
     __typename

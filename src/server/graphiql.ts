@@ -111,6 +111,7 @@ function pageWith(paths: PageParts): string {
 function startScript(workers: Readonly<Record<string, string>>): string {
   const options = {
     title: 'Penstock',
+    logo: icon,
     endpoint: '/graphql',
     credentials: 'same-origin',
     subscriptionsProtocol: 'WS',
@@ -124,5 +125,5 @@ YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), ${JSON.stringif
 `;
 }
 
-const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b5cad"/><path d="M6 9h9c5 0 5 14 11 14" fill="none" stroke="#fff" stroke-width="5" stroke-linecap="round"/></svg>
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b5cad"/><path d="M6 9h9c5 0 5 14 11 14" fill="none" stroke="#fff" stroke-width="5" stroke-linecap="round"/></svg>
 `;

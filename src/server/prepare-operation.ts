@@ -2,25 +2,21 @@
  * The one door. POST, GET, event streams and WebSockets all bring their operations here before anything is executed, because a rule that is
  * kept at one transport only is a rule that another transport breaks.
  */
-import { createHash } from 'node:crypto';
 import {
-  BREAK,
   type DocumentNode,
   GraphQLError,
   getOperationAST,
   type OperationDefinitionNode,
-  parse,
-  validate,
-  visit,
+  type OperationTypeNode,
 } from 'graphql';
-import type { CachedDocument } from './document-cache.ts';
 import { resumeAfter } from './last-event-id.ts';
-import type { OperationRequest } from './operation-request.ts';
+import type { OperationParams, OperationRequest } from './operation-request.ts';
 import type { OperationRoom } from './operation-room.ts';
+import { parseDocument } from './parse-document.ts';
 import { presentErrors } from './present-errors.ts';
-import { isPrototypeKey, readParams } from './read-params.ts';
-import { reviseError } from './revise-error.ts';
+import { readParams } from './read-params.ts';
 import { canCarry } from './transport.ts';
+import { hashOf, validateDocument } from './validate-document.ts';
 
 /** An operation that passed every check and waits to be run. */
 export type PreparedOperation = {
@@ -44,92 +40,69 @@ export type Preparation =
   | { readonly ok: true; readonly prepared: PreparedOperation }
   | { readonly ok: false; readonly refused: RefusedOperation };
 
-/** Decides whether an operation may run, in this order: shape, tokens, limits, validity, kind, introspection. `json` is what the client sent. */
+/**
+ * Decides whether an operation may run: shape, size, limits, validity, kind, introspection, in this order. `json` is what the client sent.
+ * Never throws: a bug here refuses the one operation, masked, and not the connection with all its others.
+ */
 export function prepareOperation(room: OperationRoom, request: OperationRequest, json: unknown): Preparation {
   const read = readParams(json);
   if (!read.ok) return refuse([said(read.message, 'BAD_REQUEST')], { isWellFormed: false });
-  const { query, operationName, variables } = read.params;
   const mayIntrospect = room.introspectingRoles.includes(request.principal.role);
+  const present = (errors: readonly GraphQLError[]) => {
+    const operation = { operationName: read.params.operationName, documentHash: hashOf(read.params.query) };
+    return presentErrors(errors, { request, operation, mayIntrospect, logger: room.logger });
+  };
+  try {
+    const decided = decide(room, request, read.params, mayIntrospect);
+    if (decided.ok) return { ok: true, prepared: resumeAfter(decided.prepared, room.schema) };
+    return refuse(present(decided.refused.errors), decided.refused);
+  } catch (error) {
+    const originalError = error instanceof Error ? error : new Error(String(error));
+    return refuse(present([new GraphQLError('', { originalError })]), { status: 500, isWellFormed: false });
+  }
+}
 
+function decide(
+  room: OperationRoom,
+  request: OperationRequest,
+  { query, operationName, variables }: OperationParams,
+  mayIntrospect: boolean,
+): Preparation {
   const known = room.documents.get(query);
-  const document = known?.document ?? parseWithin(query, room.limits.maxTokens);
+  const document = known?.document ?? parseDocument(query, room.limits.maxTokens);
   if (document instanceof GraphQLError) return refuse([document]);
 
-  // Cost depends on variables, so the limits are asked each time, also of a document we know.
-  const excess = room.limits.check({
-    schema: room.schema,
-    document,
-    operationName,
-    variables,
-    introspectionIsFree: mayIntrospect,
-  });
+  // Before validation, whose own work a large document makes expensive; and each time, for cost depends on variables.
+  const asked = { schema: room.schema, document, operationName, variables, introspectionIsFree: mayIntrospect };
+  const excess = room.limits.check(asked);
   if (excess.length > 0) return refuse(excess);
 
-  const documentHash = known?.hash ?? hashOf(query);
-  const checked = known ?? check(room, document, documentHash);
-  if (Array.isArray(checked)) {
-    const operation = { operationName, documentHash };
-    return refuse(presentErrors(checked, { request, operation, mayIntrospect, logger: room.logger }));
-  }
-  const cached = checked as CachedDocument;
-  if (!known) room.documents.set(query, cached);
+  const validity = known ? { ok: true as const, document: known } : validateDocument(room.schema, query, document);
+  if (!validity.ok) return refuse(validity.errors);
+  if (!known) room.documents.set(query, validity.document);
 
   const operation = getOperationAST(document, operationName);
   if (!operation) return refuse([unknownOperation(operationName)]);
-  if (!canCarry(request.transport, operation.operation))
-    return refuse([wrongTransport(operation.operation)], { status: 405 });
-  if (cached.introspects && !mayIntrospect) return refuse([noIntrospection]);
+  const kind = operation.operation;
+  if (!canCarry(request.transport, kind)) return refuse([wrongTransport(kind)], { status: 405 });
+  if (validity.document.introspects && !mayIntrospect) return refuse([noIntrospection]);
 
-  const prepared = { document, operation, operationName, documentHash, variables, request, mayIntrospect };
-  return { ok: true, prepared: resumeAfter(prepared, room.schema) };
-}
-
-function parseWithin(query: string, maxTokens: number): DocumentNode | GraphQLError {
-  try {
-    return parse(query, { maxTokens });
-  } catch (error) {
-    if (!(error instanceof GraphQLError)) throw error;
-    return withCode(error, 'GRAPHQL_PARSE_FAILED');
-  }
-}
-
-/** Errors of a document by itself, whoever sends it; else what is worth remembering of it. */
-function check(room: OperationRoom, document: DocumentNode, hash: string): CachedDocument | readonly GraphQLError[] {
-  const errors = validate(room.schema, document, undefined, { maxErrors: 20 });
-  if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-  let introspects = false;
-  let forbidden: string | null = null;
-  visit(document, {
-    Field: (field) => {
-      introspects ||= field.name.value === '__schema' || field.name.value === '__type';
-    },
-    ObjectField: (field) => {
-      if (!isPrototypeKey(field.name.value)) return undefined;
-      forbidden = field.name.value;
-      return BREAK;
-    },
-  });
-  if (forbidden !== null) return [said(`"${forbidden}" may not be the name of a member of an object.`, 'BAD_REQUEST')];
-  return { document, hash, introspects };
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
-}
-
-function said(message: string, code: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code } });
-}
-
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  return reviseError(error, { extensions: { code, ...error.extensions } });
+  const { hash } = validity.document;
+  return {
+    ok: true,
+    prepared: { document, operation, operationName, documentHash: hash, variables, request, mayIntrospect },
+  };
 }
 
 function refuse(
   errors: readonly GraphQLError[],
-  more: { readonly status?: number; readonly isWellFormed?: boolean } = {},
+  how: { readonly status?: number; readonly isWellFormed?: boolean } = {},
 ): Preparation {
-  return { ok: false, refused: { errors, status: more.status ?? 400, isWellFormed: more.isWellFormed ?? true } };
+  return { ok: false, refused: { errors, status: how.status ?? 400, isWellFormed: how.isWellFormed ?? true } };
+}
+
+function said(message: string, code: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code } });
 }
 
 function unknownOperation(name: string | null): GraphQLError {
@@ -140,7 +113,7 @@ function unknownOperation(name: string | null): GraphQLError {
   return said(message, 'OPERATION_RESOLUTION_FAILURE');
 }
 
-function wrongTransport(kind: string): GraphQLError {
+function wrongTransport(kind: OperationTypeNode): GraphQLError {
   const message =
     kind === 'mutation'
       ? 'A mutation needs a POST with `content-type: application/json`, or a WebSocket.'

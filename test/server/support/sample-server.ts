@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
+import { documentLimits } from '../../../src/graphql/limits.ts';
 import { type Access, createTokenAccess } from '../../../src/server/access.ts';
-import type { DocumentLimits } from '../../../src/server/operation-room.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/server/start-server.ts';
 import { createFountain } from './fountain.ts';
 import { createSampleSchema, type SampleWorld } from './sample-schema.ts';
@@ -19,8 +19,6 @@ export type SampleServer = SampleWorld & {
   readonly log: readonly Record<string, unknown>[];
 };
 
-const roomy: DocumentLimits = { maxTokens: 2_000, check: () => [] };
-
 /** Starts a server on a free port with the sample schema; it is closed when the test ends. */
 export async function startSample(options: Partial<ServerOptions> = {}): Promise<SampleServer> {
   const world: SampleWorld = { fountain: createFountain(), bumps: 0, contexts: [] };
@@ -36,7 +34,7 @@ export async function startSample(options: Partial<ServerOptions> = {}): Promise
       return { request };
     },
     access,
-    documentLimits: roomy,
+    documentLimits,
     logger,
     drainMs: 300,
     ...options,

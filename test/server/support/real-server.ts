@@ -1,0 +1,57 @@
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { cancelPipelineRun } from '../../../src/engine/cancel-pipeline-run.ts';
+import { retryPipelineRun } from '../../../src/engine/retry-pipeline-run.ts';
+import { triggerPipelineRun } from '../../../src/engine/trigger-pipeline.ts';
+import type { EventFeed } from '../../../src/events/event-feed.ts';
+import { createContextFactory } from '../../../src/graphql/context.ts';
+import { documentLimits } from '../../../src/graphql/limits.ts';
+import { createSchema } from '../../../src/graphql/schema.ts';
+import { createTokenAccess } from '../../../src/server/access.ts';
+import { startServer } from '../../../src/server/start-server.ts';
+import { openDatabase } from '../../../src/store/database.ts';
+import { createTestDatabase } from '../../support/postgres.ts';
+import { token } from './sample-server.ts';
+
+/** A server with Penstock's own schema, on an empty database of its own; everything is gone when the test ends. */
+export async function startReal(feed: EventFeed) {
+  const home = await createTestDatabase();
+  const database = openDatabase(home.connection);
+  const engine = { database, wake: () => {}, now: () => new Date(), env: 'test' };
+  const createContext = createContextFactory({
+    database,
+    feed,
+    engine: {
+      triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
+      retryPipelineRun: (input) => retryPipelineRun(engine, input),
+      cancelPipelineRun: (input) => cancelPipelineRun(engine, input),
+    },
+    outputs: { root: '/nowhere', sample: () => Promise.reject(new Error('There are no outputs.')) },
+    server: {
+      version: '0.0.0-test',
+      startedAt: new Date('2026-03-01T00:00:00Z'),
+      database: 'embedded',
+      projectName: 'examples',
+      schedulerAlive: async () => true,
+      problems: () => [],
+    },
+  });
+  const access = createTokenAccess({ token });
+  const server = await startServer({
+    host: '127.0.0.1',
+    port: 0,
+    schema: createSchema(),
+    createContext: (request, document) =>
+      createContext({ principal: request.principal, isFromBrowser: request.isFromBrowser }, document),
+    access,
+    documentLimits,
+    logger: pino({ level: 'silent' }),
+    drainMs: 300,
+  });
+  onTestFinished(async () => {
+    await server.close();
+    await database.close();
+    await home.drop();
+  });
+  return { server, access, url: server.url, wsUrl: `${server.url.replace('http', 'ws')}/graphql` };
+}
