@@ -4,7 +4,10 @@ import type { RunEventRecord } from '../domain/events.ts';
 export type EventFeed = {
   /** A position such that everything committed before this call is at or before it. */
   readonly position: () => Promise<string>;
-  /** Opens a stream: eagerly attached, so nothing committed after the returned promise settles can be missed. */
+  /**
+   * Opens a stream: nothing committed after the returned promise settles can be missed. Rejects with InvalidCursorError, or
+   * when the database can't be reached; a stream that is open survives that.
+   */
   readonly open: (options: StreamOptions) => Promise<EventStream>;
   /** Milliseconds by which the tail is behind the log; 0 when it has caught up. */
   readonly lagMs: () => number;
@@ -25,6 +28,6 @@ export type FeedMessage =
   /** Always first: from this cursor on nothing will be missed. */
   | { readonly type: 'subscribed'; readonly cursor: string }
   | { readonly type: 'event'; readonly cursor: string; readonly event: RunEventRecord }
-  /** The subscriber fell behind its bounded queue; what follows comes from the log. */
+  /** The subscriber fell behind its bounded queue, which held `skippedLive` events; what follows, they among it, comes from the log. */
   | { readonly type: 'lagged'; readonly cursor: string; readonly skippedLive: number }
   | { readonly type: 'expired'; readonly oldestCursor: string; readonly resumesAt: string };

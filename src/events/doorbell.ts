@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { Database } from '../store/database.ts';
+import { createPause } from './pause.ts';
+
+/** The bell between processes. */
+export type Doorbell = {
+  readonly ring: (topics: readonly string[]) => void;
+  readonly close: () => Promise<void>;
+};
+
+export type DoorbellOptions = {
+  readonly database: Database;
+  /** Another process rang; null when rings may have been missed. */
+  readonly onRing: (topics: readonly string[] | null) => void;
+  readonly onProblem: (error: unknown) => void;
+};
+
+const channel = 'penstock_wake';
+/** At most 50 rings a second: each takes a lock that all notifying commits of the cluster queue for. */
+const betweenRingsMs = 20;
+const firstRetryMs = 100;
+const longestRetryMs = 2000;
+
+/**
+ * NOTIFY on a connection of its own, after commits and never within them: there it would make them wait for each other's fsync.
+ * The first ring is at once, further ones within 20 ms are one. Rejects when the database can't be reached at the start.
+ */
+export async function openDoorbell({ database, onRing, onProblem }: DoorbellOptions): Promise<Doorbell> {
+  // Told apart from one's own rings; nobody trusts it.
+  const ownName = randomUUID();
+  const pause = createPause();
+  const pending = new Set<string>();
+  let client: pg.Client | null = null;
+  let reconnecting: Promise<void> = Promise.resolve();
+  let restTimer: NodeJS.Timeout | null = null;
+  let isClosed = false;
+
+  async function connect(): Promise<pg.Client> {
+    const fresh = await database.connect('doorbell');
+    fresh.on('notification', ({ payload }) => {
+      const [name, topics] = payload?.split(' ') ?? [];
+      if (name !== ownName) onRing(topics?.split(',') ?? []);
+    });
+    fresh.once('end', () => {
+      if (client === fresh) lose(new Error('The connection for wake-ups between processes was lost.'));
+    });
+    await fresh.query(`listen ${channel}`);
+    return fresh;
+  }
+
+  function lose(error: unknown): void {
+    client?.end().catch(() => {});
+    client = null;
+    if (isClosed) return;
+    onProblem(error);
+    reconnecting = reconnect();
+  }
+
+  async function reconnect(): Promise<void> {
+    for (let retryMs = firstRetryMs; !isClosed; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
+      await pause.sleep(retryMs);
+      if (isClosed) return;
+      try {
+        client = await connect();
+        onRing(null);
+        return;
+      } catch (error) {
+        onProblem(error);
+      }
+    }
+  }
+
+  function ringNow(): void {
+    restTimer = null;
+    if (pending.size === 0 || isClosed) return;
+    const payload = `${ownName} ${[...pending].join(',')}`;
+    pending.clear();
+    restTimer = setTimeout(ringNow, betweenRingsMs);
+    const ringing = client;
+    // Without a connection nobody hears it: they poll.
+    ringing?.query({ name: 'ring', text: 'select pg_notify($1, $2)', values: [channel, payload] }).catch((error) => {
+      if (client === ringing) lose(error);
+    });
+  }
+
+  client = await connect();
+  return {
+    ring(topics) {
+      for (const topic of topics) pending.add(topic);
+      if (restTimer === null) ringNow();
+    },
+    async close() {
+      isClosed = true;
+      if (restTimer) clearTimeout(restTimer);
+      pause.cut();
+      await reconnecting;
+      const last = client;
+      client = null;
+      await last?.end().catch(() => {});
+    },
+  };
+}

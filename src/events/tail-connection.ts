@@ -1,0 +1,58 @@
+import type pg from 'pg';
+import type { Database } from '../store/database.ts';
+import { establishEpoch, type LogIdentity, readIdentity } from '../store/epoch.ts';
+import { prepareTail } from '../store/run-event-log.ts';
+
+/** The tail's own connection, made anew when it broke. */
+export type TailConnection = {
+  /** Runs a read; rejects when the database can't be reached, and the next call connects again. */
+  readonly use: <T>(work: (client: pg.Client) => Promise<T>) => Promise<T>;
+  readonly close: () => void;
+};
+
+/**
+ * `onNewEpoch`: while nobody was connected, the database was restored or another took its place. It is told before
+ * anything is read from there.
+ */
+export function createTailConnection(database: Database, onNewEpoch: (epoch: number) => void): TailConnection {
+  let client: pg.Client | null = null;
+  let known: LogIdentity | null = null;
+
+  async function connect(): Promise<pg.Client> {
+    const fresh = await database.connect('tail');
+    try {
+      await prepareTail(fresh);
+      const identity = await readIdentity(fresh);
+      if (known && (known.system !== identity.system || known.timeline !== identity.timeline)) {
+        onNewEpoch(await establishEpoch(database));
+      }
+      known = identity;
+      return fresh;
+    } catch (error) {
+      letGo(fresh);
+      throw error;
+    }
+  }
+
+  return {
+    async use(work) {
+      client ??= await connect();
+      try {
+        return await work(client);
+      } catch (error) {
+        if (client) letGo(client);
+        client = null;
+        throw error;
+      }
+    },
+    close() {
+      if (client) letGo(client);
+      client = null;
+    },
+  };
+}
+
+/** Ends a connection without waiting: the other end may be gone, or in the middle of an answer. */
+function letGo(client: pg.Client): void {
+  client.end().catch(() => {});
+}

@@ -1,0 +1,202 @@
+import type pg from 'pg';
+import type { RunEventRecord } from '../domain/events.ts';
+import type { LogPoint, LogPosition } from './log-position.ts';
+import { formatSnapshot, parseSnapshot } from './snapshot.ts';
+
+/**
+ * The SQL of the event log. Two orders matter here and differ: `id` has the order of `seq` within every run; commits become
+ * visible in the order of snapshots. So readers ask "what did my last snapshot not see?" and sort the answer by id. Paging by
+ * id alone loses what commits late; paging by (xid, id) breaks the order within a run and stops behind any idle transaction.
+ *
+ * Only the tail's statement is a named one. The others are planned at each call (0.2 ms for a page of hundreds of rows): a plan
+ * that is kept from when the table was empty would scan the whole table once it has grown.
+ */
+
+type Client = pg.ClientBase | pg.Pool;
+
+/** One event and the transaction that wrote it. */
+export type LogEntry = { readonly xid: bigint; readonly event: RunEventRecord };
+
+/** After this long a read is taken for lost: a connection whose other end vanished says nothing. */
+const readTimeoutMs = 15_000;
+
+const columns = `e.id, e.xid::text as xid, e.pipeline_run_id as "pipelineRunId", e.seq, e.at, e.kind, e.pipeline_uuid as "pipelineUuid",
+  e.run_attempt as "runAttempt", e.block_run_id as "blockRunId", e.block_uuid as "blockUuid", e.attempt, e.from_status as "fromStatus",
+  e.to_status as "toStatus", e.actor, e.reason_code as "reasonCode", e.reason_message as "reasonMessage"`;
+
+type EventRow = RunEventRecord & { readonly xid: string };
+
+/**
+ * Readies a connection of the tail's own. Without sequential and plain index scans only the bitmap of (xid, id) and the primary
+ * key is left, also in a plan made while the table was empty; so the plan can be kept.
+ */
+export async function prepareTail(client: pg.ClientBase): Promise<void> {
+  await client.query(
+    `set enable_seqscan = off; set enable_indexscan = off; set plan_cache_mode = force_generic_plan; set jit = off`,
+  );
+}
+
+/** The tail's statement; exported for the test that looks at its plan. */
+export const tailStatement = `select pg_current_snapshot()::text as snapshot, (select max(id) from run_event) as "maxId", ${columns}
+  from (select 1) o
+  left join run_event e on e.xid >= $1::xid8 or e.xid = any($2::xid8[]) or e.id > $3::bigint
+ order by e.id
+ limit $4::int`;
+
+/** Its parameters. */
+export function tailParameters({ snapshot, maxId }: LogPosition, limit: number): readonly unknown[] {
+  return [snapshot.xmax, snapshot.xip, maxId, limit];
+}
+
+/**
+ * What became visible since `since`, by id, and the position that has seen it. Rows and snapshot are of one statement, so nothing
+ * can come between. With `limit` entries there may be more: finish with readPage up to the same position.
+ */
+export async function readTail(
+  client: pg.ClientBase,
+  since: LogPosition,
+  limit: number,
+): Promise<{ readonly upTo: LogPosition; readonly entries: readonly LogEntry[] }> {
+  const { rows } = await client.query<{ snapshot: string; maxId: bigint | null } & (EventRow | { id: null })>({
+    name: 'tail-run-events',
+    text: tailStatement,
+    values: [...tailParameters(since, limit)],
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  const entries = rows.flatMap(({ snapshot: _snapshot, maxId: _maxId, ...row }) =>
+    row.id === null ? [] : [toEntry(row)],
+  );
+  return { upTo: positionOf(rows[0]), entries };
+}
+
+/** The position of this moment: everything committed before the call is in it. */
+export async function readPosition(client: Client): Promise<LogPosition> {
+  const { rows } = await client.query<{ snapshot: string; maxId: bigint | null }>({
+    text: `select pg_current_snapshot()::text as snapshot, (select max(id) from run_event) as "maxId"`,
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  return positionOf(rows[0]);
+}
+
+/** The position of this moment, and an id below which lies nothing that a reader at `seen` has not seen; null: it has seen all. */
+export async function readWindow(
+  client: Client,
+  seen: LogPosition | null,
+): Promise<{ readonly upTo: LogPosition; readonly startId: bigint | null }> {
+  // `id + 0`: else min(id) walks the primary key from its beginning until it meets such an xid.
+  const { rows } = await client.query<{ snapshot: string; maxId: bigint | null; startId: bigint | null }>({
+    text: `select pg_current_snapshot()::text as snapshot, (select max(id) from run_event) as "maxId",
+                  least((select min(id + 0) from run_event where xid >= $1::xid8),
+                        (select min(id + 0) from run_event where xid = any($2::xid8[])),
+                        (select min(id) from run_event where id > $3::bigint)) as "startId"`,
+    values: [seen?.snapshot.xmax ?? 0n, seen?.snapshot.xip ?? [], seen?.maxId ?? 0n],
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  return { upTo: positionOf(rows[0]), startId: rows[0]?.startId ?? null };
+}
+
+/** The next entries, by id, of those in `page.upTo` that are not in `seen`. Holds no transaction between pages. */
+export async function readPage(
+  client: Client,
+  { seen, page }: LogPoint & { readonly page: NonNullable<LogPoint['page']> },
+  limit: number,
+): Promise<readonly LogEntry[]> {
+  // The conditions on xid are functions, which no index answers: so the page is a walk along the primary key, and stops at its limit.
+  const { rows } = await client.query<EventRow>({
+    text: `select ${columns}
+             from run_event e
+            where e.id > $1::bigint and e.id <= $2::bigint and pg_visible_in_snapshot(e.xid, $3::pg_snapshot)
+              and not (e.id <= $4::bigint and coalesce(pg_visible_in_snapshot(e.xid, $5::pg_snapshot), false))
+            order by e.id
+            limit $6::int`,
+    values: [
+      page.lastId,
+      page.upTo.maxId,
+      formatSnapshot(page.upTo.snapshot),
+      seen?.maxId ?? 0n,
+      seen && formatSnapshot(seen.snapshot),
+      limit,
+    ],
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  return rows.map(toEntry);
+}
+
+/** The next entries of one run. */
+export async function readRunPage(
+  client: Client,
+  pipelineRunId: bigint,
+  afterSeq: number,
+  limit: number,
+): Promise<readonly LogEntry[]> {
+  const { rows } = await client.query<EventRow>({
+    text: `select ${columns} from run_event e where e.pipeline_run_id = $1 and e.seq > $2 order by e.seq limit $3::int`,
+    values: [pipelineRunId, afterSeq, limit],
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  return rows.map(toEntry);
+}
+
+/** How much of one run's history a reader of all events has seen: the highest such seq, 0 for none. */
+export async function readSeenSeq(client: Client, pipelineRunId: bigint, { seen, page }: LogPoint): Promise<number> {
+  // A run's events become visible in their order, so what was seen is a beginning of them.
+  const { rows } = await client.query<{ seq: number }>({
+    text: `select e.seq from run_event e
+            where e.pipeline_run_id = $1
+              and (e.id <= $2::bigint and pg_visible_in_snapshot(e.xid, $3::pg_snapshot)
+                or e.id <= $4::bigint and pg_visible_in_snapshot(e.xid, $5::pg_snapshot))
+            order by e.seq desc limit 1`,
+    values: [
+      pipelineRunId,
+      seen?.maxId ?? 0n,
+      seen && formatSnapshot(seen.snapshot),
+      page?.lastId ?? 0n,
+      page && formatSnapshot(page.upTo.snapshot),
+    ],
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  return rows[0]?.seq ?? 0;
+}
+
+/** The first seq of a run that is kept (null: none is) and its newest (0: it has none). */
+export async function readRunBounds(
+  client: Client,
+  pipelineRunId: bigint,
+): Promise<{ readonly oldestSeq: number | null; readonly newestSeq: number }> {
+  const { rows } = await client.query<{ oldestSeq: number | null; newestSeq: number }>({
+    text: `select (select min(seq) from run_event where pipeline_run_id = $1) as "oldestSeq",
+                  greatest((select event_seq from pipeline_run where id = $1),
+                           (select max(seq) from run_event where pipeline_run_id = $1), 0) as "newestSeq"`,
+    values: [pipelineRunId],
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  return rows[0] ?? { oldestSeq: null, newestSeq: 0 };
+}
+
+/** The oldest event that is kept (null: the log is empty) and the highest id that was ever given out. */
+export async function readLogBounds(client: Client): Promise<{
+  readonly oldest: { readonly id: bigint; readonly xid: bigint; readonly seq: number } | null;
+  readonly newestId: bigint;
+}> {
+  const { rows } = await client.query<{ newestId: bigint; id: bigint | null; xid: string; seq: number }>({
+    text: `select s.last_value as "newestId", e.id, e.xid::text as xid, e.seq
+             from run_event_id_seq s
+             left join lateral (select id, xid, seq from run_event order by id limit 1) e on true`,
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig);
+  const row = rows[0];
+  const oldest = row?.id == null ? null : { id: row.id, xid: BigInt(row.xid), seq: row.seq };
+  return { oldest, newestId: row?.newestId ?? 0n };
+}
+
+function toEntry({ xid, ...event }: EventRow): LogEntry {
+  return { xid: BigInt(xid), event };
+}
+
+function positionOf(row: { readonly snapshot: string; readonly maxId: bigint | null } | undefined): LogPosition {
+  const snapshot = parseSnapshot(row?.snapshot ?? '');
+  if (!snapshot) throw new Error(`Postgres answered with a snapshot that can't be read: ${row?.snapshot}`);
+  return { snapshot, maxId: row?.maxId ?? 0n };
+}
+
+export { establishEpoch } from './epoch.ts';
