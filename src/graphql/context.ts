@@ -1,21 +1,21 @@
 import { type DocumentNode, visit } from 'graphql';
-import type { OutputManifest } from '../domain/outputs.ts';
 import type { DefinitionProblem } from '../domain/pipeline.ts';
 import type { CancelPipelineRunInput, cancelPipelineRun } from '../engine/cancel-pipeline-run.ts';
 import type { RetryPipelineRunInput, retryPipelineRun } from '../engine/retry-pipeline-run.ts';
 import type { TriggerPipelineInput, triggerPipelineRun } from '../engine/trigger-pipeline.ts';
 import type { EventFeed } from '../events/event-feed.ts';
+import type { RunningFeed } from '../events/feed.ts';
+import type { sampleOutput } from '../outputs/sample-output.ts';
 import type { Database } from '../store/database.ts';
 import type { Principal } from './access.ts';
 import { createDefinitionCache, type DefinitionCache } from './definition-cache.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
-import type { SampledOutput } from './output.ts';
 
 /** What the schema works with, the same for every request of a process. */
 export type GraphQLServices = {
   readonly database: Database;
   readonly engine: EngineVerbs;
-  readonly feed: EventFeed;
+  readonly feed: EventFeed & Pick<RunningFeed, 'epoch'>;
   readonly outputs: OutputReader;
   readonly server: ServerFacts;
 };
@@ -30,7 +30,7 @@ export type EngineVerbs = {
 /** Where block outputs lie, and how to look into one. `sample` rejects when the data can't be reached. */
 export type OutputReader = {
   readonly root: string;
-  readonly sample: (root: string, manifest: OutputManifest, sampleCount: number) => Promise<SampledOutput>;
+  readonly sample: typeof sampleOutput;
 };
 
 /** What only the process itself knows. */

@@ -1,19 +1,12 @@
 import type { BlockTestResult, OutputKind, OutputManifest } from '../domain/outputs.ts';
-import type { Json } from '../domain/pipeline.ts';
+import { mostSampleRows, type OutputSample } from '../outputs/sample-output.ts';
+import { OutputGoneError } from '../outputs/stored-file.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
 import { enumValues } from './enums.ts';
-import { invalidInput } from './request-errors.ts';
+import { invalidInput, outputGone } from './request-errors.ts';
 
-/** What can be shown of one stored output: the facts about the whole, and as much of the content as was asked for. */
-export type SampledOutput = {
-  readonly rows: readonly (readonly Json[])[];
-  readonly value: Json;
-  readonly text: string | null;
-  readonly truncated: boolean;
-};
-
-type ShownOutput = { readonly manifest: OutputManifest; readonly sample: SampledOutput };
+/** What can be shown of stored outputs: the facts about each, and as much of the content as was asked for. */
 
 const outputKinds: readonly OutputKind[] = ['table', 'json', 'text', 'image', 'binary'];
 const OutputKindRef = builder.enumType('OutputKind', {
@@ -36,53 +29,36 @@ const OutputColumn = builder.objectRef<OutputManifest['columns'][number]>('Outpu
   }),
 });
 
-export const BlockOutputRef = builder.objectRef<ShownOutput>('BlockOutput').implement({
+export const BlockOutputRef = builder.objectRef<OutputSample>('BlockOutput').implement({
   description: 'A sample of one stored output.',
   authScopes: forViewers,
   fields: (t) => ({
-    name: t.string({ description: '`output_0`, `output_1` …', resolve: ({ manifest }) => manifest.name }),
-    kind: t.field({ type: OutputKindRef, description: 'What it is.', resolve: ({ manifest }) => manifest.kind }),
+    name: t.exposeString('name', { description: '`output_0`, `output_1` …' }),
+    kind: t.expose('kind', { type: OutputKindRef, description: 'What it is.' }),
     columns: t.field({
       type: [OutputColumn],
       description: 'Of a table: its columns.',
-      resolve: ({ manifest }) => [...manifest.columns],
+      resolve: ({ columns }) => [...columns],
     }),
     rows: t.field({
       type: t.listRef(t.listRef('JSON', { nullable: true })),
       description: 'Of a table: its first rows, each a list of values in the order of the columns.',
-      resolve: ({ sample }) => sample.rows,
+      resolve: ({ rows }) => rows,
     }),
-    value: t.field({
+    value: t.expose('value', {
       type: 'JSON',
       nullable: true,
-      description: 'Of a JSON value: the value, or its beginning.',
-      resolve: ({ sample }) => sample.value,
+      description: 'Of a JSON value: the value, where it is small enough to show.',
     }),
-    text: t.string({
+    text: t.exposeString('text', {
       nullable: true,
-      description: 'Of a text: the text, or its beginning. Of anything binary: a description.',
-      resolve: ({ sample }) => sample.text,
+      description: 'Of a text or a large JSON value: its beginning. Of anything binary: a description.',
     }),
-    rowCount: t.float({
-      nullable: true,
-      description: 'Of a table: all its rows.',
-      resolve: ({ manifest }) => manifest.rowCount,
-    }),
-    columnCount: t.int({
-      nullable: true,
-      description: 'Of a table: all its columns.',
-      resolve: ({ manifest }) => manifest.columnCount,
-    }),
-    sizeBytes: t.float({ description: 'As stored.', resolve: ({ manifest }) => manifest.sizeBytes }),
-    mimeType: t.string({
-      nullable: true,
-      description: 'Where it has one.',
-      resolve: ({ manifest }) => manifest.mimeType,
-    }),
-    truncated: t.boolean({
-      description: 'Whether there is more than what is shown here.',
-      resolve: ({ sample }) => sample.truncated,
-    }),
+    rowCount: t.exposeFloat('rowCount', { nullable: true, description: 'Of a table: all its rows.' }),
+    columnCount: t.exposeInt('columnCount', { nullable: true, description: 'Of a table: all its columns.' }),
+    sizeBytes: t.exposeFloat('sizeBytes', { description: 'As stored.' }),
+    mimeType: t.exposeString('mimeType', { nullable: true, description: 'Where it has one.' }),
+    truncated: t.exposeBoolean('truncated', { description: 'Whether there is more than what is shown here.' }),
   }),
 });
 
@@ -96,25 +72,27 @@ export const BlockTestRef = builder.objectRef<BlockTestResult>('BlockTest').impl
   }),
 });
 
-const mostRows = 1_000;
-
 export const sampleCountArguments = builder.args((t) => ({
   sampleCount: t.int({
     defaultValue: 100,
-    description: `Of a table: how many rows to show, 100 unless given, at most ${mostRows}.`,
+    description: `Of a table: how many rows to show, 100 unless given, at most ${mostSampleRows}.`,
   }),
 }));
 
-/** Reads samples of stored outputs; rejects when the store can't be reached. */
-export function sampleOutputs(
+/** Reads samples of stored outputs; rejects when the store can't be reached, or the data was removed from it. */
+export async function sampleOutputs(
   { outputs }: GraphQLContext,
   stored: unknown,
   sampleCount: number | null | undefined,
-): Promise<ShownOutput[]> {
+): Promise<OutputSample[]> {
   const count = sampleCount ?? 100;
-  if (count < 0 || count > mostRows) throw invalidInput(`\`sampleCount\` is ${count}; it can be 0 to ${mostRows}.`);
+  if (count < 0 || count > mostSampleRows) {
+    throw invalidInput(`\`sampleCount\` is ${count}; it can be 0 to ${mostSampleRows}.`);
+  }
   const manifests = (stored ?? []) as readonly OutputManifest[];
-  return Promise.all(
-    manifests.map(async (manifest) => ({ manifest, sample: await outputs.sample(outputs.root, manifest, count) })),
-  );
+  try {
+    return await Promise.all(manifests.map((manifest) => outputs.sample(outputs.root, manifest, count)));
+  } catch (error) {
+    throw error instanceof OutputGoneError ? outputGone(error.message) : error;
+  }
 }

@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql';
 /**
  * Refusals of a whole query, as top-level errors with `extensions.code`. Refused mutations are data instead: refusals.ts.
  */
-export type RequestErrorCode = 'INVALID_CURSOR' | 'INVALID_INPUT' | 'FORBIDDEN' | 'TOO_EXPENSIVE';
+export type RequestErrorCode = 'INVALID_CURSOR' | 'INVALID_INPUT' | 'FORBIDDEN' | 'TOO_EXPENSIVE' | 'OUTPUT_GONE';
 
 function requestError(code: RequestErrorCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
@@ -25,4 +25,9 @@ export function forbidden(message: string): GraphQLError {
 
 export function tooExpensive(message: string): GraphQLError {
   return requestError('TOO_EXPENSIVE', message);
+}
+
+/** Data that a block stored and that is not in the output store any more. */
+export function outputGone(message: string): GraphQLError {
+  return requestError('OUTPUT_GONE', message);
 }

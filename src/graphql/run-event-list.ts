@@ -22,7 +22,7 @@ builder.prismaObjectField(PipelineRunRef, 'events', (t) =>
 );
 
 async function eventPage(
-  { database }: GraphQLContext,
+  { database, feed }: GraphQLContext,
   pipelineRunId: bigint,
   page: PageArguments,
 ): Promise<Connection<CursoredEvent>> {
@@ -45,7 +45,7 @@ async function eventPage(
   };
   return {
     edges: events.map((event) => {
-      const eventCursor = formatRunCursor(pipelineRunId, event.seq);
+      const eventCursor = formatRunCursor(pipelineRunId, event.seq, feed.epoch());
       return { cursor: eventCursor, node: { cursor: eventCursor, event } };
     }),
     hasNextPage: backward ? hasMoreBehind : hasMoreAhead,

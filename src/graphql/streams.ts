@@ -1,4 +1,5 @@
 import type { RunEventRecord } from '../domain/events.ts';
+import { InvalidCursorError } from '../events/cursor.ts';
 import type { EventStream, FeedMessage } from '../events/event-feed.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
@@ -72,7 +73,7 @@ export async function openStream(
   try {
     return await feed.open({ after: after ?? null, pipelineRunId, filter });
   } catch (error) {
-    if (error instanceof Error && error.name === 'InvalidCursorError') throw invalidCursor(error.message);
+    if (error instanceof InvalidCursorError) throw invalidCursor(error.message);
     throw error;
   }
 }

@@ -2,9 +2,8 @@ import { createSourceEventStream, type ExecutionResult, execute, parse } from 'g
 import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../../src/engine/retry-pipeline-run.ts';
 import { triggerPipelineRun } from '../../src/engine/trigger-pipeline.ts';
-import type { EventFeed } from '../../src/events/event-feed.ts';
 import type { Role } from '../../src/graphql/access.ts';
-import { createContextFactory, type OutputReader } from '../../src/graphql/context.ts';
+import { createContextFactory, type GraphQLServices, type OutputReader } from '../../src/graphql/context.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { createTestDatabase } from '../support/postgres.ts';
@@ -39,7 +38,7 @@ export const noOutputs: OutputReader = {
 };
 
 export async function startApi(
-  parts: { readonly feed?: EventFeed; readonly outputs?: OutputReader } = {},
+  parts: { readonly feed?: GraphQLServices['feed']; readonly outputs?: OutputReader } = {},
 ): Promise<TestApi> {
   const home = await createTestDatabase();
   const database = openDatabase(home.connection);
