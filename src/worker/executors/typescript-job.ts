@@ -1,0 +1,50 @@
+import type { AttemptOutcome, AttemptTask, LogSink } from '../executor.ts';
+import { type AttemptLog, createAttemptLog } from './typescript-attempt-log.ts';
+import type { BlockSource } from './typescript-protocol.ts';
+
+/** One attempt on its way through the pool. */
+export type Job = {
+  readonly task: AttemptTask;
+  readonly codeId: number;
+  readonly source: BlockSource;
+  readonly queuedAt: number;
+  readonly log: () => AttemptLog;
+  readonly outcome: Promise<AttemptOutcome>;
+  readonly pid: Promise<number | null>;
+  readonly started: (pid: number) => void;
+  readonly settle: (outcome: AttemptOutcome) => void;
+  readonly isSettled: () => boolean;
+  stopRequested: boolean;
+};
+
+export function createJob(
+  task: AttemptTask,
+  code: { readonly id: number; readonly source: BlockSource },
+  sink: LogSink,
+): Job {
+  const outcome = Promise.withResolvers<AttemptOutcome>();
+  const pid = Promise.withResolvers<number | null>();
+  let log: AttemptLog | null = null;
+  let settled = false;
+  return {
+    task,
+    codeId: code.id,
+    source: code.source,
+    queuedAt: performance.now(),
+    log: () => {
+      log ??= createAttemptLog(sink);
+      return log;
+    },
+    outcome: outcome.promise,
+    pid: pid.promise,
+    started: pid.resolve,
+    settle: (given) => {
+      settled = true;
+      log?.end();
+      pid.resolve(null);
+      outcome.resolve(given);
+    },
+    isSettled: () => settled,
+    stopRequested: false,
+  };
+}

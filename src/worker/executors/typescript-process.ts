@@ -1,0 +1,240 @@
+import type { Duplex } from 'node:stream';
+import type { AttemptTask, Watchdog } from '../executor.ts';
+import type { OutOfMemoryCounter } from './python-out-of-memory.ts';
+import { signalGroup } from './python-process-group.ts';
+import { groupHasOthers } from './typescript-group.ts';
+import type { Job } from './typescript-job.ts';
+import { launchChild } from './typescript-launch.ts';
+import { type ChildEnd, outcomeOfDeath, outcomeOfResult } from './typescript-outcome.ts';
+import { type ChildFrame, createFrameReader, type ResultFrame, type TaskFrame } from './typescript-protocol.ts';
+import { readRawOutput } from './typescript-raw-output.ts';
+
+/** The worker's side of one child process. */
+export type BlockProcess = {
+  readonly pid: number | null;
+  /** Whether it can run this code: it knows it already, or knows no other code of that file. */
+  readonly suits: (job: Job) => boolean;
+  /** Runs an attempt; only while none runs here. */
+  readonly run: (job: Job) => void;
+  /** SIGTERM to the group now, SIGKILL after `graceMs`; then the process ends, whatever the attempt gives. */
+  readonly stop: (graceMs: number) => void;
+  /** Kills the group at once. */
+  readonly kill: () => void;
+  /** Settles when the process and its group are gone. */
+  readonly gone: Promise<void>;
+  /** When it began to wait for work, in milliseconds of performance.now(). */
+  idleSince: number;
+};
+
+export type ProcessEvents = {
+  readonly onReady: (child: BlockProcess) => void;
+  /** An attempt is settled and the next one may come. */
+  readonly onFree: (child: BlockProcess) => void;
+  /** It is gone. `unstarted`: an attempt that it had not begun. `lastWords`: set when it died before it was ready. */
+  readonly onGone: (child: BlockProcess, unstarted: Job | null, lastWords: string | null) => void;
+};
+
+export type ProcessSetting = {
+  readonly projectDir: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly watchdog: Watchdog;
+  readonly outOfMemory: OutOfMemoryCounter;
+};
+
+const startPatienceMs = 30_000;
+/** How long a process that left the group may hold the pipes open, and how long a killed group may take to be gone. */
+const pipePatienceMs = 500;
+const groupPatienceMs = 1_000;
+
+/** Starts a child process; everything further comes as events. */
+export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents): BlockProcess {
+  const child = launchChild(setting.projectDir, setting.env);
+  const group = child.pid ?? null;
+  if (group !== null) setting.watchdog.guard(group);
+  const channel = child.stdio[3] as Duplex;
+  const codes = new Map<string, number>();
+  const gone = Promise.withResolvers<void>();
+  let ready = false;
+  let over = false;
+  let job: Job | null = null;
+  let result: ResultFrame | null = null;
+  let unstarted = false;
+  let endsAwaited = 0;
+  let lastVariables: string | null = null;
+  let killsBefore = 0;
+  let killAt = Number.POSITIVE_INFINITY;
+  let killTimer: NodeJS.Timeout | undefined;
+  const startTimer = setTimeout(kill, startPatienceMs);
+
+  const raw = (stream: 'stdout' | 'stderr') =>
+    readRawOutput(
+      child[stream] as NonNullable<typeof child.stdout>,
+      (bytes) => job?.log().raw(stream, bytes),
+      () => {
+        endsAwaited--;
+        settleWhenComplete();
+      },
+    );
+  raw('stdout');
+  const errors = raw('stderr');
+
+  channel.setEncoding('utf8');
+  channel.on('error', () => {}); // It died; 'exit' tells.
+  channel.on('data', createFrameReader(onFrame));
+  child.once('error', () => group === null && void finish(null, null));
+  child.once('exit', () => {
+    if (group !== null) signalGroup(group, 'SIGKILL');
+    setTimeout(closePipes, pipePatienceMs).unref();
+  });
+  child.once('close', (exitCode, signal) => void finish(exitCode, signal));
+
+  function onFrame(line: string): void {
+    const frame = JSON.parse(line) as ChildFrame;
+    switch (frame.type) {
+      case 'log':
+        job?.log().say(frame.at, frame.stream, frame.level, frame.text);
+        break;
+      case 'result':
+        result = frame;
+        if (frame.rawOutput) endsAwaited += 2;
+        settleWhenComplete();
+        break;
+      case 'ready':
+        ready = true;
+        clearTimeout(startTimer);
+        self.idleSince = performance.now();
+        events.onReady(self);
+        break;
+      case 'stale':
+      case 'leaving':
+        unstarted = true;
+        break;
+    }
+  }
+
+  function settleWhenComplete(): void {
+    if (job === null || result === null || over || result.ends || endsAwaited > 0) return;
+    if (job.stopRequested) {
+      kill();
+      return;
+    }
+    const settled = job;
+    const outcome = outcomeOfResult(result, false);
+    job = null;
+    result = null;
+    self.idleSince = performance.now();
+    settled.settle(outcome);
+    events.onFree(self);
+  }
+
+  /** The process is gone and its pipes are read to their ends; what remains is to see that the group is gone too. */
+  async function finish(exitCode: number | null, signal: string | null): Promise<void> {
+    if (over) return;
+    over = true;
+    clearTimeout(startTimer);
+    clearTimeout(killTimer);
+    if (group !== null) {
+      await groupGone(group);
+      setting.watchdog.release(group);
+    }
+    const waiting = job;
+    job = null;
+    if (waiting !== null && (!unstarted || waiting.stopRequested)) {
+      const end: ChildEnd = {
+        exitCode,
+        signal,
+        lastWords: errors.tail(),
+        outOfMemoryKill: setting.outOfMemory.read() > killsBefore,
+      };
+      const { stopRequested, task } = waiting;
+      waiting.settle(
+        result ? outcomeOfResult(result, stopRequested) : outcomeOfDeath(task.blockUuid, end, stopRequested),
+      );
+    }
+    gone.resolve();
+    events.onGone(self, waiting?.isSettled() ? null : waiting, ready ? null : errors.tail());
+  }
+
+  function closePipes(): void {
+    for (const stream of child.stdio) stream?.destroy();
+  }
+
+  function kill(): void {
+    if (!over && group !== null) signalGroup(group, 'SIGKILL');
+  }
+
+  const self: BlockProcess = {
+    pid: group,
+    gone: gone.promise,
+    idleSince: performance.now(),
+    suits: ({ task, codeId }) => {
+      const known = codes.get(task.file);
+      return known === undefined || known === codeId;
+    },
+    run: (given) => {
+      job = given;
+      killsBefore = setting.outOfMemory.read();
+      const isKnown = codes.get(given.task.file) === given.codeId;
+      codes.set(given.task.file, given.codeId);
+      const variables = variablesText(given.task);
+      channel.write(`${JSON.stringify(frameOf(given, isKnown, variables === lastVariables ? null : variables))}\n`);
+      lastVariables = variables;
+      if (group !== null) given.started(group);
+    },
+    stop: (graceMs) => {
+      if (over || group === null) return;
+      signalGroup(group, 'SIGTERM');
+      const deadline = performance.now() + graceMs;
+      if (deadline >= killAt) return;
+      killAt = deadline;
+      clearTimeout(killTimer);
+      killTimer = setTimeout(kill, graceMs);
+    },
+    kill,
+  };
+  return self;
+}
+
+function frameOf({ task, codeId, source }: Job, isKnown: boolean, variables: string | null): TaskFrame {
+  return {
+    file: task.file,
+    codeId,
+    source: isKnown ? null : source,
+    mode: modes[task.blockType] ?? 'block',
+    pipelineUuid: task.pipelineUuid,
+    blockUuid: task.blockUuid,
+    pipelineRunId: task.pipelineRunId,
+    blockRunId: task.blockRunId,
+    attempt: task.attempt,
+    retryAttempt: task.retryAttempt,
+    configuration: task.configuration,
+    variables,
+    inputs: task.inputs,
+    outputsRoot: task.outputsRoot,
+    outputPath: task.outputPath,
+  };
+}
+
+const modes: { readonly [blockType: string]: TaskFrame['mode'] } = {
+  conditional: 'condition',
+  sensor: 'sensor',
+  callback: 'callback',
+};
+
+/** The blocks of a run share one object of variables. */
+const variablesTexts = new WeakMap<object, string>();
+
+function variablesText({ variables }: AttemptTask): string {
+  const known = variablesTexts.get(variables);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(variables);
+  variablesTexts.set(variables, text);
+  return text;
+}
+
+async function groupGone(group: number): Promise<void> {
+  const deadline = performance.now() + groupPatienceMs;
+  while (signalGroup(group, 'SIGKILL') && groupHasOthers(group) && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
