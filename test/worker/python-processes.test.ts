@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -90,8 +92,8 @@ def f():
     const attempt = house.start(`import time
 @custom
 def f():
-    print('started')
     try:
+        print('started')
         time.sleep(60)
     except SystemExit:
         return 'finished'`);
@@ -160,6 +162,22 @@ describe('the fork server', () => {
     const { outcome } = await other.run('@custom\ndef f(): pass');
     await other.close();
     expect(outcome).toMatchObject({ status: 'failed', error: { type, message: expect.stringContaining(message) } });
+  });
+});
+
+test('a Python whose processes can not live fails its attempts with their last words', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-test-'));
+  await writeFile(
+    join(folder, 'sitecustomize.py'),
+    'import os\ndef setsid(): raise OSError("no sessions here")\nos.setsid = setsid',
+  );
+  const other = await openPythonHouse({ env: { ...process.env, PYTHONPATH: folder } });
+  const { outcome } = await other.run('@custom\ndef f(): pass');
+  await other.close();
+  await rm(folder, { recursive: true });
+  expect(outcome).toMatchObject({
+    status: 'failed',
+    error: { type: 'PythonNotStarted', message: expect.stringContaining('OSError: no sessions here') },
   });
 });
 

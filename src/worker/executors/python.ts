@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Executor, Watchdog } from '../executor.ts';
 import { createPythonAttempt, type PythonAttempt } from './python-attempt.ts';
 import type { PythonChild } from './python-child.ts';
@@ -24,13 +25,17 @@ export type PythonExecutorOptions = {
 const mostSpares = 4;
 const slowestRestartMs = 10_000;
 const stopPatienceMs = 2_000;
+const mostStillborn = 4;
+const stillbornPauseMs = 1_000;
+const ignore = () => {};
 
 /**
  * Runs Python blocks: every attempt in a process of its own, forked ahead from one warm Python.
  * A spare child waits for its task, so an attempt costs a message each way, and the next spare is forked meanwhile.
  */
 export function createPythonExecutor(options: PythonExecutorOptions): Executor {
-  const { watchdog, python, projectDir } = options;
+  const { watchdog, python } = options;
+  const projectDir = resolve(options.projectDir);
   const env = pythonEnvironment(options.env ?? process.env, projectDir);
   const now = options.now ?? (() => new Date());
   const outOfMemory = openOutOfMemoryCounter();
@@ -47,6 +52,8 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
   let failures = 0;
   let lastFailure = 'Python has not been started.';
   let retryAt = 0;
+  let stillborn = 0;
+  let lastWords = '';
   let stopped = false;
   let onSpare: () => void = () => {};
 
@@ -81,7 +88,7 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
 
   function askForForks(): void {
     const missing = waiting.length + wantedSpares - spares.length - expected;
-    if (missing <= 0 || server === null) return;
+    if (missing <= 0 || server === null || stopped) return;
     expected += missing;
     server.fork(missing);
   }
@@ -96,7 +103,17 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
       child.listen(attempt.onFrame, attempt.onConnectionEnd);
       attempt.start(child);
     }
-    askForForks();
+    // With spares left, forking waits until an attempt is over, and so does not take the processor from it.
+    if (spares.length === 0) askForForks();
+  }
+
+  /** A child ended before it said hello: if none can live, whoever waits must hear of it. */
+  function onStillborn(): void {
+    expected = Math.max(0, expected - 1);
+    stillborn += 1;
+    if (stillborn < mostStillborn) return;
+    const message = `Python starts, but its processes end before they can take a block. They said: ${lastWords.trim() || 'nothing'}`;
+    for (const attempt of waiting.splice(0)) attempt.refuse('PythonNotStarted', message);
   }
 
   function forget(pid: number): PythonAttempt | undefined {
@@ -104,9 +121,12 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
     running.delete(pid);
     known.delete(pid);
     watchdog.release(pid);
-    const place = spares.findIndex((spare) => spare.pid === pid);
-    if (place !== -1) spares.splice(place, 1)[0]?.close();
     return attempt;
+  }
+
+  function removeSpare(child: PythonChild): void {
+    const place = spares.indexOf(child);
+    if (place !== -1) spares.splice(place, 1);
   }
 
   const events = {
@@ -115,19 +135,25 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
       watchdog.guard(child.pid);
       known.add(child.pid);
       expected = Math.max(0, expected - 1);
+      stillborn = 0;
+      // One that dies while it waits is out of the choice at once; the fork server tells of its end later.
+      child.listen(ignore, () => removeSpare(child));
       spares.push(child);
       const outdated = spares.findIndex((spare) => spare.generation < generation);
-      if (outdated !== -1 && spares.length > wantedSpares) spares[outdated]?.close();
+      if (outdated !== -1 && spares.length > wantedSpares) spares.splice(outdated, 1)[0]?.close();
       dispatch();
       onSpare();
     },
     onRawOutput: (pid: number, stream: 'stdout' | 'stderr', afterLines: number, bytes: Buffer) => {
-      running.get(pid)?.onRawOutput(stream, afterLines, bytes);
+      const attempt = running.get(pid);
+      if (attempt) attempt.onRawOutput(stream, afterLines, bytes);
+      else if (!known.has(pid)) lastWords = bytes.toString().slice(-2000);
     },
     onChildEnd: (end: ChildEnd) => {
-      if (!known.has(end.pid)) expected = Math.max(0, expected - 1);
+      if (!known.has(end.pid)) onStillborn();
       forget(end.pid)?.onChildEnd(end);
-      askForForks();
+      if (stillborn < mostStillborn) setImmediate(askForForks);
+      else setTimeout(askForForks, stillbornPauseMs).unref();
     },
     onForkFailed: (message: string) => {
       expected = Math.max(0, expected - 1);
@@ -148,7 +174,10 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
       preloaded.clear();
       failures += 1;
       retryAt = performance.now() + Math.min(slowestRestartMs, 50 * 2 ** failures);
-      for (const spare of [...spares]) forget(spare.pid);
+      for (const spare of spares.splice(0)) {
+        spare.close();
+        forget(spare.pid);
+      }
       void endOrphans();
     },
   };

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 
 sys.dont_write_bytecode = True  # Our own folder may be read-only, and is no place for caches.
 from penstock_runner import child, preload, process_group  # noqa: E402
@@ -111,6 +112,8 @@ class ForkServer:
                 for descriptor in (*self.readers, *self.own_descriptors, out_read, err_read):
                     os.close(descriptor)
                 child.live(self.settings, self.generation, out_write, err_write, counts)
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
             finally:
                 os._exit(70)  # Never come back into the fork server's loop.
         os.close(out_write)
@@ -168,7 +171,10 @@ class ForkServer:
         name = self.to_preload.pop(0)
         if name in sys.modules or not preload.is_safe(name):
             return
-        __import__(name)
+        try:
+            __import__(name)
+        except Exception:
+            return  # A block that imports it will tell.
         gc.collect()
         gc.freeze()  # Keeps the collector from touching, and so copying, the pages shared with every child.
         self.generation += 1

@@ -145,3 +145,4 @@ def rehearse(settings, speaker):
     decorators.forget()
     if result['status'] != 'completed':
         raise RuntimeError('The Python runner is broken: %s' % result['error'])
+    return result

@@ -30,20 +30,20 @@ def prepare_paths(settings):
 
 def live(settings, generation, stdout, stderr, counts):
     """Never returns."""
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.close(stdout)
     os.close(stderr)
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _be_the_first_victim()
     _fresh_randomness()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(settings['address'])
     channel = Channel(connection)
     speaker = streams.install(channel, counts)
-    attempt.rehearse(settings, speaker)
+    _answer(attempt.rehearse(settings, speaker))
     channel.send('H', json.dumps({'pid': os.getpid(), 'generation': generation, 'cpuTimeMs': _cpu_ms()}).encode())
     frame = channel.receive()
     if frame is None:
@@ -51,10 +51,12 @@ def live(settings, generation, stdout, stderr, counts):
     signal.signal(signal.SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
     result = _run(json.loads(frame[1]), settings, speaker)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    result['cpuTimeMs'] = _cpu_ms()
-    result['modules'] = preload.loaded()
-    channel.send('R', json.dumps(result).encode())
+    channel.send('R', _answer(result))
     os._exit(0)
+
+
+def _answer(result):
+    return json.dumps({**result, 'cpuTimeMs': _cpu_ms(), 'modules': preload.loaded()}).encode()
 
 
 def _run(task, settings, speaker):

@@ -90,6 +90,7 @@ READERS = {
     'jsonl': _json_lines,
     'text': _text,
     'csv': _csv,
+    'binary': _bytes,
     'image': _bytes,
     'pickle': _pickle,
     'parquet': _parquet,

@@ -13,6 +13,7 @@ import uuid
 
 NO, IN_A_FILE, EVERYWHERE = 0, 1, 2
 MOST_EXACT_INTEGER = 2**53 - 1
+MOST_BITS = 10_000  # Python refuses to write out much longer integers.
 
 
 def exactness(value):
@@ -29,6 +30,8 @@ def _exactness(value):
     if value is None or kind is bool:
         return EVERYWHERE
     if kind is int:
+        if value.bit_length() > MOST_BITS:
+            return NO
         return EVERYWHERE if abs(value) <= MOST_EXACT_INTEGER else IN_A_FILE
     if kind is float:
         if not math.isfinite(value):
@@ -91,6 +94,8 @@ def readable(value, depth=0):
     if isinstance(value, enum.Enum):
         return readable(value.value, depth + 1)
     if isinstance(value, int):
+        if value.bit_length() > MOST_BITS:
+            raise NotReadable
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
@@ -121,8 +126,6 @@ def _readable_library_value(value, depth):
         return readable(value.to_dicts(), depth + 1)
     if module == 'polars' and hasattr(value, 'to_list'):
         return readable(value.to_list(), depth + 1)
-    if value is getattr(__import__('sys').modules.get('pandas'), 'NaT', value) and module == 'pandas':
-        return None
     raise NotReadable
 
 

@@ -1,7 +1,7 @@
 """Stores what a block returned, so that nothing is lost between Python blocks and others can read what they can.
 
 - A small value that is exact everywhere (see jsonable.py) stands in the manifest as `inline` and has no file at all.
-- Plain JSON values and rows: data.json, data.jsonl; long text: data.txt.
+- Plain JSON values and rows: data.json, data.jsonl; long text: data.txt; bytes: data.bin.
 - Tables of pandas and polars: data.parquet where that gives them back as they were.
 - Everything else: data.pickle, with a readable copy beside it (data.json, data.jsonl or data.parquet) if there is one, and
   with blocks.json, the source of the blocks whose classes are in it.
@@ -68,6 +68,9 @@ class _Output:
         return self.manifest
 
     def _store_value(self):
+        if type(self.value) is bytes:
+            self._store_bytes()
+            return
         level = exactness(self.value)
         if type(self.value) is str:
             self.manifest['kind'] = 'text'
@@ -94,6 +97,14 @@ class _Output:
                 '%s is %d MB of JSON. A table (pandas with pyarrow, or polars) would be smaller and faster.'
                 % (self.manifest['name'], len(data) >> 20)
             )
+        self._write_meta()
+
+    def _store_bytes(self):
+        size = self._write('data.bin', self.value)
+        self.manifest.update(
+            kind='binary', file='data.bin', format='binary', mimeType='application/octet-stream', sizeBytes=size
+        )
+        self.manifest['repr'] = _repr(self.value[:2000])
         self._write_meta()
 
     def _store_table(self):
@@ -148,7 +159,7 @@ class _Output:
         else:
             self.manifest['kind'] = 'text' if isinstance(self.value, str) else 'json'
             self._write('data.json', _dump(copy))
-        if isinstance(self.value, (bytes, bytearray)):
+        if isinstance(self.value, bytearray):
             self.manifest['kind'] = 'binary'
         self._set_inline(copy)
 
