@@ -30,7 +30,7 @@ export function createEventResults(
   const letGo = (): void => {
     isOver = true;
     // Not awaited: a source that is slow to let go must not hold up the socket that is closing.
-    Promise.resolve(events.return?.()).catch(() => undefined);
+    (async () => events.return?.())().catch(() => undefined);
   };
 
   const finish = async (): Promise<typeof done> => {

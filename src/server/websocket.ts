@@ -36,6 +36,7 @@ type Connection = UpgradedCaller & {
 
 type Init = { readonly token?: unknown } & Record<string, unknown>;
 
+const badRequest = 4400;
 const internalError = 4500;
 const tryAgainLater = 1013;
 
@@ -96,6 +97,10 @@ export function createSockets(
       );
       const failed = (error: unknown) => {
         if (socket.readyState !== socket.OPEN) return;
+        if (isServersMessage(error)) {
+          socket.close(badRequest, 'Invalid message received');
+          return;
+        }
         room.logger.error({ err: error }, 'a websocket message could not be handled');
         socket.close(internalError, 'Internal server error');
       };
@@ -123,6 +128,11 @@ function send(socket: WebSocket, data: string): Promise<void> {
     }
     socket.send(data, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** A client that sends what only servers send: the one mistake of a client that graphql-ws throws for, instead of closing with 4400. */
+function isServersMessage(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }
 
 function requestOf({ extra }: Context<Init, Connection>) {

@@ -56,6 +56,7 @@ it('a client that subscribes before it was acknowledged is closed with 4401', as
 it.each([
   ['text that is not JSON', 'hello?'],
   ['a type that does not exist', { type: 'start', id: '1' }],
+  ['what only servers say', { type: 'next', id: '1', payload: { data: {} } }],
   ['variables that are no object', { type: 'subscribe', id: '1', payload: { query: '{ hello }', variables: 'many' } }],
 ])('%s closes the connection with 4400', async (_, message) => {
   const { wsUrl } = await startSample();

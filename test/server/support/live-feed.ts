@@ -1,8 +1,9 @@
 import type { RunEventRecord } from '../../../src/domain/events.ts';
-import type { EventFeed, EventStream, FeedMessage } from '../../../src/events/event-feed.ts';
+import type { EventStream, FeedMessage } from '../../../src/events/event-feed.ts';
+import type { GraphQLServices } from '../../../src/graphql/context.ts';
 
 /** A feed without a database: a test says what happens, and sees how many streams are open. */
-export type LiveFeed = EventFeed & {
+export type LiveFeed = GraphQLServices['feed'] & {
   readonly happen: (event: Partial<RunEventRecord>) => void;
   readonly untilOpen: (count: number) => Promise<void>;
 };
@@ -50,6 +51,7 @@ export function createLiveFeed(): LiveFeed {
   return {
     position: async () => String(happened),
     lagMs: () => 0,
+    epoch: () => 1,
     open: async () => open(),
     happen(event) {
       happened += 1;

@@ -3,8 +3,7 @@ import { onTestFinished } from 'vitest';
 import { cancelPipelineRun } from '../../../src/engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../../../src/engine/retry-pipeline-run.ts';
 import { triggerPipelineRun } from '../../../src/engine/trigger-pipeline.ts';
-import type { EventFeed } from '../../../src/events/event-feed.ts';
-import { createContextFactory } from '../../../src/graphql/context.ts';
+import { createContextFactory, type GraphQLServices } from '../../../src/graphql/context.ts';
 import { documentLimits } from '../../../src/graphql/limits.ts';
 import { createSchema } from '../../../src/graphql/schema.ts';
 import { createTokenAccess } from '../../../src/server/access.ts';
@@ -14,7 +13,7 @@ import { createTestDatabase } from '../../support/postgres.ts';
 import { token } from './sample-server.ts';
 
 /** A server with Penstock's own schema, on an empty database of its own; everything is gone when the test ends. */
-export async function startReal(feed: EventFeed) {
+export async function startReal(feed: GraphQLServices['feed']) {
   const home = await createTestDatabase();
   const database = openDatabase(home.connection);
   const engine = { database, wake: () => {}, now: () => new Date(), env: 'test' };

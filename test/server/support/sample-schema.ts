@@ -3,7 +3,12 @@ import type { OperationRequest } from '../../../src/server/operation-request.ts'
 import type { Fountain } from './fountain.ts';
 
 /** What happened to the sample schema from outside. */
-export type SampleWorld = { readonly fountain: Fountain; bumps: number; contexts: OperationRequest[] };
+export type SampleWorld = {
+  readonly fountain: Fountain;
+  bumps: number;
+  contexts: OperationRequest[];
+  gate: Promise<void>;
+};
 
 export const secret = 'postgres://penstock:hunter2@db/internal';
 
@@ -28,6 +33,7 @@ export function createSampleSchema(world: SampleWorld): GraphQLSchema {
       ticks(after: String): Tick!
       silence: Tick!
       cannotOpen: Tick!
+      gated: Tick!
       breaks: Tick!
     }
   `);
@@ -81,6 +87,15 @@ export function createSampleSchema(world: SampleWorld): GraphQLSchema {
     'silence',
     (tick) => tick,
     () => world.fountain.open(null),
+  );
+  resolve(
+    'Subscription',
+    'gated',
+    (tick) => tick,
+    async () => {
+      await world.gate;
+      return world.fountain.open(null);
+    },
   );
   resolve(
     'Subscription',

@@ -21,7 +21,7 @@ export type SampleServer = SampleWorld & {
 
 /** Starts a server on a free port with the sample schema; it is closed when the test ends. */
 export async function startSample(options: Partial<ServerOptions> = {}): Promise<SampleServer> {
-  const world: SampleWorld = { fountain: createFountain(), bumps: 0, contexts: [] };
+  const world: SampleWorld = { fountain: createFountain(), bumps: 0, contexts: [], gate: Promise.resolve() };
   const log: Record<string, unknown>[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const access = options.access ?? createTokenAccess({ token });
