@@ -30,7 +30,10 @@ export type ApiRole = {
 export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
   const { config, context, database, wake, logger, outputsRoot, onStop } = foundation;
   let project: () => Project | null = () => null;
-  const feed = await startEventFeed({ database });
+  const feed = await startEventFeed({
+    database,
+    onProblem: (error) => logger.warn({ err: error }, 'could not follow the event log'),
+  });
   onStop(feed.stop);
   const leave = wake.on('events', feed.wake);
   onStop(async () => leave());
@@ -60,7 +63,7 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
     port: config.port,
     schema: createSchema(),
     createContext: (request, document) =>
-      createContext({ principal: request.principal, cause: request.isFromBrowser ? 'manual' : 'api' }, document),
+      createContext({ principal: request.principal, isFromBrowser: request.isFromBrowser }, document),
     access,
     documentLimits,
     allowedHosts: config.allowedHosts,

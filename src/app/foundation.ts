@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import type { EngineContext } from '../engine/context.ts';
+import type { EngineContext, WakeTopic } from '../engine/context.ts';
 import type { RunningWake } from '../events/wake.ts';
 import type { Database } from '../store/database.ts';
 import type { RunningWatchdog } from '../worker/watchdog.ts';
@@ -12,7 +12,7 @@ export type Foundation = {
   readonly watchdog: RunningWatchdog;
   readonly database: Database;
   readonly databaseKind: 'embedded' | 'external';
-  readonly wake: RunningWake;
+  readonly wake: RunningWake<WakeTopic>;
   readonly context: EngineContext;
   readonly outputsRoot: string;
   /** Registers what has to be stopped when this process ends: newest first. */

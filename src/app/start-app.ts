@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import pino from 'pino';
 import { type Config, parseDatabaseUrl } from '../config.ts';
+import type { WakeTopic } from '../engine/context.ts';
 import { createWake } from '../events/wake.ts';
 import { openDatabase } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore } from '../store/open-store.ts';
-import { establishEpoch } from '../store/run-event-log.ts';
 import { startWatchdog } from '../worker/watchdog.ts';
 import { startApiRole } from './api-role.ts';
 import type { Foundation } from './foundation.ts';
@@ -60,10 +60,13 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
   await migrate(store.settings);
   const database = openDatabase(store.settings);
   onStop(database.close);
-  await establishEpoch(database);
 
   // An embedded Postgres is this process' own; another one may serve more processes, which hear of changes by the doorbell.
-  const wake = await createWake({ database, doorbell: store.kind === 'external' });
+  const wake = await createWake<WakeTopic>({
+    database,
+    doorbell: store.kind === 'external',
+    onProblem: (error) => logger.warn({ err: error }, 'a wake-up went wrong'),
+  });
   onStop(wake.stop);
   return {
     config,

@@ -52,5 +52,5 @@ export async function startWorkerRole(foundation: Foundation, project: Project |
 /** Whether a block of the project is in the language; true when the project is not known here. */
 function uses(project: Project | null, language: BlockDefinition['language']): boolean {
   if (project === null) return true;
-  return project.pipelines.some((pipeline) => pipeline.definition?.blocks.some((block) => block.language === language));
+  return project.pipelines.some((pipeline) => pipeline.definition.blocks.some((block) => block.language === language));
 }

@@ -1,6 +1,7 @@
 import type { EngineContext } from '../engine/context.ts';
 import { syncCatalog } from '../engine/sync-catalog.ts';
-import { type Project, readProject } from '../project/project.ts';
+import type { Project } from '../project/project.ts';
+import { readProject } from '../project/read-project.ts';
 import { watchProject } from '../project/watch-project.ts';
 import { snapshotOf } from './catalog-snapshot.ts';
 import { startLoop } from './loop.ts';
@@ -41,7 +42,9 @@ export async function startCatalogSync(
     },
     (error) => options.onError('could not read the project folder', error),
   );
-  const watcher = await watchProject(options.projectDir, loop.wake);
+  const watcher = await watchProject(options.projectDir, loop.wake, (error) =>
+    options.onError('could not watch the project folder', error),
+  );
   return {
     project: () => project,
     async stop() {

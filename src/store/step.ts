@@ -56,6 +56,7 @@ export type StepResult = {
 
 /**
  * Reports what finished and claims up to `want` block runs, in one round trip and one commit (the SQL function `step`).
+ * Without `look` it claims only what becomes ready by these finishes, and leaves the queue alone.
  * Safe to repeat when the answer was lost: a finish that is already recorded changes nothing.
  */
 export async function step(
@@ -63,34 +64,81 @@ export async function step(
   workerId: bigint,
   label: string,
   want: number,
+  look: boolean,
   finishes: readonly Finish[],
   now: Date,
 ): Promise<StepResult> {
-  const result = await client.query<{ claims: Claim[] | null; settle: bigint[] | null }>({
+  const result = await client.query<StepRow>({
     name: 'step',
-    text: 'select claims, settle from step($1, $2, $3, $4::jsonb, $5)',
-    values: [workerId, label, want, finishes.length > 0 ? JSON.stringify(finishes.map(row)) : null, now],
+    text: 'select * from step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+    values: [
+      workerId,
+      label,
+      want,
+      look,
+      now,
+      finishes.map((f) => f.blockRunId),
+      finishes.map((f) => f.pipelineRunId),
+      finishes.map((f) => f.attempt),
+      finishes.map((f) => f.fence),
+      finishes.map((f) => f.outcome),
+      finishes.map((f) => f.cpuTimeMs),
+      finishes.map((f) => f.maxRssBytes),
+      finishes.map((f) => f.pid),
+      finishes.map(detailOf),
+    ],
   });
-  const answer = result.rows[0];
-  return { claims: answer?.claims ?? [], unsettled: answer?.settle ?? [] };
+  const claims: Claim[] = [];
+  const unsettled: bigint[] = [];
+  for (const row of result.rows) {
+    if (row.settle) unsettled.push(row.run);
+    else claims.push(claimOf(row));
+  }
+  return { claims, unsettled };
 }
 
-function row(finish: Finish) {
+type StepRow = {
+  id: bigint;
+  run: bigint;
+  uuid: string;
+  fence: number;
+  attempt: number;
+  retries: number;
+  run_attempt: number;
+  pipeline: string;
+  version: string;
+  timeout_seconds: number | null;
+  inputs: Claim['inputs'];
+  settle: boolean;
+};
+
+function claimOf(row: StepRow): Claim {
   return {
-    id: finish.blockRunId,
-    run: finish.pipelineRunId,
-    number: finish.attempt,
-    fence: finish.fence,
-    outcome: finish.outcome,
+    id: Number(row.id),
+    run: Number(row.run),
+    uuid: row.uuid,
+    fence: row.fence,
+    attempt: row.attempt,
+    retries: row.retries,
+    runAttempt: row.run_attempt,
+    pipeline: row.pipeline,
+    version: row.version,
+    timeoutSeconds: row.timeout_seconds,
+    inputs: row.inputs,
+  };
+}
+
+/** What goes beyond a plain completion, as JSON; null for one. */
+function detailOf(finish: Finish): string | null {
+  const { outcome, outputs, tests, droppedLines } = finish;
+  if (outcome === 'completed' && outputs.length === 0 && tests.length === 0 && droppedLines === 0) return null;
+  return JSON.stringify({
     code: finish.code,
     message: finish.message,
     error: finish.error ?? undefined,
-    outputs: finish.outputs.length > 0 ? finish.outputs : undefined,
-    tests: finish.tests.length > 0 ? finish.tests : undefined,
-    cpu: finish.cpuTimeMs,
-    rss: finish.maxRssBytes,
-    dropped: finish.droppedLines,
-    pid: finish.pid,
-    retryAt: finish.retryAt,
-  };
+    outputs: outputs.length > 0 ? outputs : undefined,
+    tests: tests.length > 0 ? tests : undefined,
+    dropped: droppedLines,
+    retryAt: finish.retryAt ?? undefined,
+  });
 }

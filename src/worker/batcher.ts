@@ -11,7 +11,8 @@ const retryMs = { first: 50, most: 2000 } as const;
 export type BatcherOptions = {
   /** Opens the batcher's own connection; asked again after the connection broke. */
   readonly connect: () => Promise<pg.Client>;
-  readonly step: (client: pg.Client, want: number, finishes: readonly Finish[]) => Promise<StepResult>;
+  /** `look`: whether to look into the queue, or to claim only what these finishes make ready. */
+  readonly step: (client: pg.Client, want: number, look: boolean, finishes: readonly Finish[]) => Promise<StepResult>;
   /** After a broken step: claims whose answer was lost, as finishes that give them back. */
   readonly lostClaims: (client: pg.Client) => Promise<readonly Finish[]>;
   readonly freeSlots: () => number;
@@ -78,12 +79,13 @@ export function startBatcher(options: BatcherOptions): Batcher {
     const finishes = waiting.slice(0, maxFinishes);
     try {
       if (client === null) client = await reconnect();
+      const look = hungry;
       hungry = false;
-      const { claims, unsettled } = await options.step(client, want, finishes);
+      const { claims, unsettled } = await options.step(client, want, look, finishes);
       waiting = waiting.slice(finishes.length);
       failures = 0;
       // A full hand means that there may be more; an empty one means that a wake or the poll will tell.
-      hungry = hungry || (want > 0 && claims.length === want);
+      hungry = hungry || (look && want > 0 && claims.length === want);
       emptyPolls = claims.length === 0 && finishes.length === 0 ? emptyPolls + 1 : 0;
       for (const claim of claims) options.start(claim);
       if (unsettled.length > 0) options.settle(unsettled);

@@ -66,7 +66,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
   const batcher = startBatcher({
     connect: () => database.connect('worker'),
-    step: (client, want, finishes) => step(client, id, options.label, want, finishes, context.now()),
+    step: (client, want, look, finishes) => step(client, id, options.label, want, look, finishes, context.now()),
     lostClaims: async (client) => {
       const held = await claimsHeld(client, id);
       return held.filter((claim) => !running.has(claim.id)).map(givenBack);

@@ -112,7 +112,7 @@ export async function createTestEngine(): Promise<TestEngine> {
       const client = await database.connect('test-worker');
       const worker: TestWorker = {
         id,
-        step: (want, finishes = []) => step(client, id, 'default', want, finishes, context.now()),
+        step: (want, finishes = []) => step(client, id, 'default', want, true, finishes, context.now()),
         end: () => client.end(),
       };
       workers.push(worker);

@@ -1,0 +1,23 @@
+import { ConfigError } from '../config.ts';
+import { exitCodes } from './exit-codes.ts';
+
+/** Errors that already say, in a sentence for their reader, what happened and what to do. */
+const spoken: ReadonlySet<string> = new Set([
+  'DataDirectoryError',
+  'DatabaseUnavailableError',
+  'MigrationError',
+  'ListenError',
+  'TokenFileError',
+  'NotAProject',
+]);
+
+/** What the CLI says about an error, and the code with which it ends. One that nobody foresaw is shown with its stack. */
+export function explainError(error: unknown): { readonly message: string; readonly code: number } {
+  if (error instanceof ConfigError) return { message: error.message, code: exitCodes.usage };
+  if (!(error instanceof Error)) return { message: String(error), code: exitCodes.failed };
+  if (spoken.has(error.name)) return { message: error.message, code: exitCodes.failed };
+  return {
+    message: `Something went wrong that Penstock did not foresee:\n${error.stack ?? error.message}`,
+    code: exitCodes.failed,
+  };
+}
