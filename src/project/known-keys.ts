@@ -3,7 +3,8 @@
  * editors and other versions of Mage have left in them.
  */
 
-export const projectKeys = words(`project_type project_uuid variables_dir remote_variables_dir variables_retention_period
+export const projectKeys =
+  words(`project_type project_uuid variables_dir remote_variables_dir variables_retention_period
   retry_config queue_config notification_config logging_config features pipelines help_improve_mage spark_config
   emr_config ecs_config k8s_executor_config openai_api_key workspace_config`);
 
