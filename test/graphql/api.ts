@@ -2,16 +2,19 @@ import { createSourceEventStream, type ExecutionResult, execute, parse } from 'g
 import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../../src/engine/retry-pipeline-run.ts';
 import { triggerPipelineRun } from '../../src/engine/trigger-pipeline.ts';
+import { startEventFeed } from '../../src/events/feed.ts';
 import type { Role } from '../../src/graphql/access.ts';
-import { createContextFactory, type GraphQLServices, type OutputReader } from '../../src/graphql/context.ts';
+import { createContextFactory, type OutputReader } from '../../src/graphql/context.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { createTestDatabase } from '../support/postgres.ts';
-import { silentFeed } from './scripted-feed.ts';
+import { silentFeed } from './silent-feed.ts';
 
 /** The schema over a database of its own, with the real engine, asked without a server in between. */
 export type TestApi = {
   readonly database: Database;
+  /** For a test that puts a server before it. */
+  readonly createContext: ReturnType<typeof createContextFactory>;
   readonly ask: (source: string, options?: AskOptions) => Promise<ExecutionResult>;
   /** The data of an answer that has no errors; fails when it has. */
   readonly data: <Data = Record<string, unknown>>(
@@ -37,12 +40,14 @@ export const noOutputs: OutputReader = {
   sample: () => Promise.reject(new Error('The disk is gone.')),
 };
 
+/** `isLive` follows the database's event log as a server does; without it nothing is followed. */
 export async function startApi(
-  parts: { readonly feed?: GraphQLServices['feed']; readonly outputs?: OutputReader } = {},
+  parts: { readonly isLive?: boolean; readonly outputs?: OutputReader } = {},
 ): Promise<TestApi> {
   const home = await createTestDatabase();
   const database = openDatabase(home.connection);
-  const engine = { database, wake: () => {}, now: () => new Date(), env: 'test' };
+  const feed = parts.isLive ? await startEventFeed({ database }) : null;
+  const engine = { database, wake: () => feed?.wake(), now: () => new Date(), env: 'test' };
   const schema = createSchema();
   const createContext = createContextFactory({
     database,
@@ -51,7 +56,7 @@ export async function startApi(
       retryPipelineRun: (input) => retryPipelineRun(engine, input),
       cancelPipelineRun: (input) => cancelPipelineRun(engine, input),
     },
-    feed: parts.feed ?? silentFeed,
+    feed: feed ?? silentFeed,
     outputs: parts.outputs ?? noOutputs,
     server: {
       version: '0.0.0-test',
@@ -73,11 +78,13 @@ export async function startApi(
 
   return {
     database,
+    createContext,
     ask,
     data: async (source, variables = {}, role = 'ADMIN') => dataOf(await ask(source, { variables, role })) as never,
     subscribe: async (source, options = {}) => createSourceEventStream(await argumentsFor(source, options)),
     deliver: async (source, event) => dataOf(await execute({ ...(await argumentsFor(source, {})), rootValue: event })),
     close: async () => {
+      await feed?.stop();
       await database.close();
       await home.drop();
     },
