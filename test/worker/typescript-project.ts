@@ -91,15 +91,6 @@ export function inlineOf(outcome: AttemptOutcome): Json | undefined {
   return outcome.outputs[0]?.inline;
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Of a failed outcome, its error. */
 export function errorOf(outcome: AttemptOutcome) {
   if (outcome.status !== 'failed') throw new Error(`It did not fail: ${JSON.stringify(outcome)}`);

@@ -1,6 +1,8 @@
 import childProcess from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import type { Worker } from 'node:worker_threads';
 import { groupHasOthers } from './typescript-group.ts';
 
 /**
@@ -11,6 +13,7 @@ import { groupHasOthers } from './typescript-group.ts';
 const flags = { startedProcesses: false, wroteToDescriptor: false, changedProcess: '' };
 let nativeCode = false;
 let listeners = 0;
+let threads = 0;
 
 /** Wraps those calls. Once, before any block is loaded. */
 export function watchForLeaks(): void {
@@ -29,6 +32,10 @@ export function watchForLeaks(): void {
     nativeCode = true;
   });
   syncBuiltinESMExports();
+  subscribe('worker_threads', (message) => {
+    threads++;
+    (message as { readonly worker: Worker }).worker.once('exit', () => threads--);
+  });
   process.env = watchedEnvironment();
   listeners = process.eventNames().length;
 }
@@ -47,13 +54,13 @@ export function findLeak(): string | null {
   if (flags.startedProcesses && groupHasOthers(process.pid)) return 'left processes running';
   if (flags.changedProcess) return flags.changedProcess;
   if (process.eventNames().length > listeners) return 'left listeners on process';
-  const open = process.getActiveResourcesInfo();
+  const open = [...process.getActiveResourcesInfo(), ...Array(threads).fill('Worker')];
   return open.length > 0 ? `left something open (${[...new Set(open)].join(', ')})` : null;
 }
 
 /** Whether anything is open that may yet close by itself within a turn of the event loop. */
 export function hasOpenResources(): boolean {
-  return process.getActiveResourcesInfo().length > 0;
+  return threads > 0 || process.getActiveResourcesInfo().length > 0;
 }
 
 /** Forgets what the last attempt did. */

@@ -55,6 +55,7 @@ export function createBlockModules(): BlockModules {
   function findSyntaxError(blockUrl: string): BlockMistake | null {
     for (const url of [blockUrl, ...files.below(blockUrl)]) {
       const file = fileURLToPath(url);
+      if (!/\.[cm]?[jt]s$/.test(file)) continue;
       const found = syntaxErrorIn(sources.get(url)?.text ?? readFileSync(file, 'utf8'), file);
       if (found) return new BlockMistake(found.type, found.message, found.stackTrace);
     }

@@ -46,6 +46,7 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
   let shrinkTimer: NodeJS.Timeout | null = null;
   let lastFreeAt = 0;
   let stopped = false;
+  let stopping: Promise<void> | null = null;
 
   const events = {
     onReady(child: BlockProcess): void {
@@ -181,17 +182,22 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
       for (let index = 0; index < missing; index++) void start();
       await Promise.all([...starting.keys()].map((child) => ready(child)));
     },
-    stop: async () => {
-      stopped = true;
-      clearTimeout(growTimer ?? undefined);
-      clearTimeout(shrinkTimer ?? undefined);
-      for (const job of queue.splice(0)) job.settle(stoppedUnstarted);
-      for (const job of runningOn.keys()) job.stopRequested = true;
-      for (const child of processes) child.kill();
-      await Promise.all([...processes].map((child) => child.gone));
-      setting.outOfMemory.close();
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
     },
   };
+
+  async function stop(): Promise<void> {
+    stopped = true;
+    clearTimeout(growTimer ?? undefined);
+    clearTimeout(shrinkTimer ?? undefined);
+    for (const job of queue.splice(0)) job.settle(stoppedUnstarted);
+    for (const job of runningOn.keys()) job.stopRequested = true;
+    for (const child of processes) child.kill();
+    await Promise.all([...processes].map((child) => child.gone));
+    setting.outOfMemory.close();
+  }
 
   /** Settles when a starting process is ready, or gone. */
   function ready(child: BlockProcess): Promise<void> {

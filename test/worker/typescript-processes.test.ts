@@ -1,0 +1,210 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { isAlive } from './living.ts';
+import { createProject, errorOf, inlineOf } from './typescript-project.ts';
+
+const noop = 'export default () => 1;';
+
+test.each([
+  ['process.exit(3)', 'ended itself with exit code 3', false],
+  ['process.exit()', 'ended itself with exit code 0', false],
+  ['process.abort()', 'was killed by SIGABRT', false],
+  ['process.kill(process.pid, "SIGKILL")', 'was killed by SIGKILL', false],
+  [
+    'const all = []; for (;;) all.push(new Array(1e6).fill(all.length + 0.5))',
+    'more memory than its JavaScript heap',
+    true,
+  ],
+])('%s is told as the death of the process, and the next attempt runs', async (statement, message, outOfMemory) => {
+  await using project = createProject({ slots: 1, env: { ...process.env, NODE_OPTIONS: '--max-old-space-size=60' } });
+  const { outcome, said } = await project.run(`export default async () => { console.log('begun'); ${statement}; };`);
+  expect(outcome).toMatchObject({ status: 'process_died', outOfMemory, message: expect.stringContaining(message) });
+  expect(said[0]).toBe('begun');
+  expect(inlineOf((await project.run(noop)).outcome)).toBe(1);
+});
+
+test('a process that is killed from outside ends its attempt', async () => {
+  await using project = createProject();
+  const running = project.start('export default () => { console.log("up"); for (;;); }');
+  await running.spoken;
+  process.kill((await running.pid) ?? 0, 'SIGKILL');
+  expect(await running.outcome).toMatchObject({ status: 'process_died', message: expect.stringContaining('SIGKILL') });
+});
+
+test('a block that takes the signal may finish when it is stopped', async () => {
+  await using project = createProject();
+  const running = project.start(`export default async ({ signal }) => {
+    console.log('up');
+    await new Promise((resolve) => { const timer = setInterval(() => {}, 1000); signal.onabort = () => { clearInterval(timer); resolve(); }; });
+    return 'saved';
+  }`);
+  await running.spoken;
+  running.stop(60_000);
+  expect(inlineOf(await running.outcome)).toBe('saved');
+});
+
+test('a block that fails because of the signal was stopped', async () => {
+  await using project = createProject();
+  const running = project.start(`import { setTimeout } from 'node:timers/promises';
+    export default async ({ signal }) => { console.log('up'); await setTimeout(60_000, null, { signal }); }`);
+  await running.spoken;
+  running.stop(60_000);
+  expect((await running.outcome).status).toBe('stopped');
+});
+
+test('a block that does not care for the signal is stopped at once', async () => {
+  await using project = createProject();
+  const running = project.start(
+    `export default async () => { console.log('up'); await new Promise((r) => setTimeout(r, 60_000)); }`,
+  );
+  await running.spoken;
+  running.stop(60_000);
+  expect((await running.outcome).status).toBe('stopped');
+});
+
+test('a block that hears nothing is killed after the grace, and a second stop shortens it', async () => {
+  await using project = createProject();
+  const busy = project.start('export default () => { console.log("up"); for (;;); }');
+  await busy.spoken;
+  busy.stop(60_000);
+  busy.stop(10);
+  expect((await busy.outcome).status).toBe('stopped');
+  expect(isAlive((await busy.pid) ?? 0)).toBe(false);
+});
+
+test('an attempt that still waits for a process can be stopped', async () => {
+  await using project = createProject({ slots: 1 });
+  const first = project.start('export default () => { console.log("up"); for (;;); }');
+  await first.spoken;
+  const second = project.start(noop);
+  second.stop(1000);
+  expect((await second.outcome).status).toBe('stopped');
+  first.stop(0);
+  expect((await first.outcome).status).toBe('stopped');
+});
+
+test('processes that a block leaves running are dead when its outcome is known', async () => {
+  await using project = createProject({ slots: 1 });
+  const { outcome, lines, pid } = await project.run(`import { spawn, execSync } from 'node:child_process';
+    export default () => [
+      spawn('sleep', ['1000']).pid,
+      spawn('sh', ['-c', 'sleep 1000 & sleep 1000'], { stdio: 'ignore' }).pid,
+      Number(execSync('sleep 1000 >/dev/null 2>&1 & echo $!')),
+    ];`);
+  const pids = [...(inlineOf(outcome) as number[]), pid ?? 0];
+  expect(pids.filter((each) => isAlive(each))).toEqual([]);
+  expect(lines.at(-1)).toMatchObject({ stream: 'system', message: expect.stringContaining('left processes running') });
+  expect((await project.run(noop)).pid).not.toBe(pid);
+});
+
+test('a process that left the group and holds the pipes does not hold up the outcome', async () => {
+  await using project = createProject();
+  const { outcome } = await project.run(`import { spawn } from 'node:child_process';
+    export default () => {
+      const child = spawn('sleep', ['1000'], { detached: true, stdio: 'inherit' });
+      child.unref();
+      process.stdout.write(String(child.pid));
+      process.exit(1);
+    }`);
+  expect(outcome.status).toBe('process_died');
+});
+
+test.each([
+  ['a timer', 'setTimeout(() => {}, 60_000)', /Timeout/],
+  ['a server', 'await new Promise((r) => createServer().listen(0, r))', /TCPSERVERWRAP/i],
+  ['a worker thread', 'new Worker("setInterval(() => {}, 1000)", { eval: true })', /left something open/],
+  ['another folder', 'process.chdir("/")', /working directory/],
+  ['a changed environment', 'process.env.LEFT = "x"', /environment/],
+  ['a listener', 'process.on("uncaughtExceptionMonitor", () => {})', /listeners/],
+])('a process in which %s was left is replaced', async (_, statement, message) => {
+  await using project = createProject({ slots: 1 });
+  const code = `import { createServer } from 'node:net'; import { Worker } from 'node:worker_threads';
+    export default async () => { ${statement}; return 1; }`;
+  const { outcome, said, pid } = await project.run(code);
+  expect(inlineOf(outcome)).toBe(1);
+  expect(said.join()).toMatch(message);
+  expect(isAlive(pid ?? 0)).toBe(false);
+  expect(
+    (await project.run('export default () => [process.cwd() !== "/", process.env.LEFT ?? null]')).outcome,
+  ).toMatchObject({
+    outputs: [{ inline: [true, null] }],
+  });
+});
+
+test('a block that closes what it opened keeps its process', async () => {
+  await using project = createProject({ slots: 1 });
+  const code = `import { createServer } from 'node:http'; import { once } from 'node:events'; import { spawn } from 'node:child_process';
+    export default async () => {
+      const server = createServer((request, response) => response.end('hello')).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const text = await (await fetch('http://127.0.0.1:' + server.address().port)).text();
+      await once(spawn('true'), 'close');
+      server.close();
+      server.closeAllConnections();
+      return text;
+    }`;
+  const first = await project.run(code);
+  expect(first.lines).toEqual([]);
+  expect(inlineOf(first.outcome)).toBe('hello');
+  const second = await project.run(code);
+  expect(inlineOf(second.outcome)).toBe('hello');
+  expect(second.pid).toBe(first.pid);
+});
+
+test('as many attempts run at a time as there are slots, and no more', async () => {
+  await using project = createProject({ slots: 3 });
+  const file = join(project.root, 'meeting');
+  const code = `import { appendFileSync, readFileSync, watch } from 'node:fs';
+    export default async () => {
+      appendFileSync(${JSON.stringify(file)}, 'in\\n');
+      for (;;) {
+        if (readFileSync(${JSON.stringify(file)}, 'utf8').split('\\n').length > 3) return process.pid;
+        await new Promise((r) => setTimeout(r, 2));
+      }
+    }`;
+  const outcomes = await Promise.all(Array.from({ length: 12 }, async () => (await project.run(code)).outcome));
+  expect(new Set(outcomes.map((outcome) => inlineOf(outcome))).size).toBe(3);
+  expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(12);
+  expect(project.guarded.size).toBe(3);
+});
+
+test('warm processes are there before the first attempt', async () => {
+  await using project = createProject({ slots: 2 });
+  await project.executor.warm(5);
+  expect(project.guarded.size).toBe(2);
+  const { pid } = await project.run(noop);
+  expect(project.guarded).toContain(pid);
+});
+
+test('stopping the executor leaves no process and no attempt without an outcome', async () => {
+  await using project = createProject({ slots: 1 });
+  const running = project.start('export default () => { console.log("up"); for (;;); }');
+  await running.spoken;
+  const waiting = project.start(noop);
+  const groups = [...project.guarded];
+  await project.executor.stop();
+  expect((await running.outcome).status).toBe('stopped');
+  expect((await waiting.outcome).status).toBe('stopped');
+  expect((await project.start(noop).outcome).status).toBe('stopped');
+  expect(groups.filter(isAlive)).toEqual([]);
+  expect(project.guarded.size).toBe(0);
+});
+
+test('a process that can not start is told, and tried again for the next attempt', async () => {
+  await using project = createProject({ env: { ...process.env, NODE_OPTIONS: '--no-such-option' } });
+  for (let count = 0; count < 2; count++) {
+    expect((await project.run(noop)).outcome).toMatchObject({
+      status: 'process_died',
+      message: expect.stringContaining('--no-such-option'),
+    });
+  }
+});
+
+test('a rejected import is tried afresh by the next attempt', async () => {
+  await using project = createProject({ slots: 1 });
+  const code = `import '../lib/missing.ts'; export default () => 1;`;
+  expect(errorOf((await project.run(code)).outcome).message).toContain('missing.ts');
+  await project.write('lib/missing.ts', 'export {};');
+  expect(inlineOf((await project.run(code)).outcome)).toBe(1);
+});
