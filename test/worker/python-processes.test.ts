@@ -147,6 +147,18 @@ describe('the fork server', () => {
     expect(outcomes.map(({ outcome }) => outcome.status)).toEqual(['completed', 'completed', 'completed']);
   });
 
+  test('that does not come up is no reason to stop slowly', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'penstock-test-'));
+    await writeFile(join(folder, 'sitecustomize.py'), 'import time\ntime.sleep(600)');
+    const other = await openPythonHouse({ env: { ...process.env, PYTHONPATH: folder } });
+    const attempt = other.start('@custom\ndef f(): pass');
+    const startedAt = performance.now();
+    await other.close();
+    expect((await attempt.running.outcome).status).toBe('stopped');
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+    await rm(folder, { recursive: true });
+  });
+
   test('runs many attempts at once', async () => {
     const runs = Array.from({ length: 40 }, (_, n) => house.run(`@custom\ndef f(): return ${n}`));
     const outcomes = await Promise.all(runs);
@@ -159,9 +171,11 @@ describe('the fork server', () => {
     [null, 'PythonNotFound', 'No Python was found. Install python3'],
   ])('that is %s fails its attempts with a sentence', async (python, type, message) => {
     const other = await openPythonHouse({ python });
-    const { outcome } = await other.run('@custom\ndef f(): pass');
+    for (const attempt of [1, 2]) {
+      const { outcome } = await other.run('@custom\ndef f(): pass', { attempt });
+      expect(outcome).toMatchObject({ status: 'failed', error: { type, message: expect.stringContaining(message) } });
+    }
     await other.close();
-    expect(outcome).toMatchObject({ status: 'failed', error: { type, message: expect.stringContaining(message) } });
   });
 });
 

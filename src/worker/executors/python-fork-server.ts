@@ -38,6 +38,8 @@ export type ForkServerOptions = {
   readonly projectDir: string;
   readonly env: NodeJS.ProcessEnv;
   readonly watchdog: Watchdog;
+  /** Ends a start that is under way. */
+  readonly signal: AbortSignal;
 };
 
 const script = join(import.meta.dirname, 'python', 'fork_server.py');
@@ -107,6 +109,9 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
       events.onDeath();
     }
   });
+  const giveUp = () => ready.reject(new Error('Python was stopped while it started.'));
+  options.signal.addEventListener('abort', giveUp, { once: true });
+  if (options.signal.aborted) giveUp();
   const impatience = setTimeout(() => {
     ready.reject(new Error(`${options.python} did not start within ${startPatienceMs / 1000} s. ${errors()}`.trim()));
   }, startPatienceMs);
@@ -119,6 +124,7 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
     throw error;
   } finally {
     clearTimeout(impatience);
+    options.signal.removeEventListener('abort', giveUp);
   }
   started = true;
   // On Linux the fork server holds the socket by its inode, so that a kill of this process leaves no file behind.

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Executor, Watchdog } from '../executor.ts';
 import { createPythonAttempt, type PythonAttempt } from './python-attempt.ts';
 import type { PythonChild } from './python-child.ts';
@@ -52,6 +53,7 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
   let failures = 0;
   let lastFailure = 'Python has not been started.';
   let retryAt = 0;
+  const stopping = new AbortController();
   let stillborn = 0;
   let lastWords = '';
   let stopped = false;
@@ -59,15 +61,10 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
 
   async function start(): Promise<void> {
     const delay = retryAt - performance.now();
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    if (stopped || python === null) return;
     try {
-      const started = await startForkServer({ python, projectDir, env, watchdog }, events);
-      if (stopped) {
-        await started.stop();
-        return;
-      }
-      server = started;
+      if (delay > 0) await sleep(delay, undefined, { signal: stopping.signal });
+      if (python === null) return;
+      server = await startForkServer({ python, projectDir, env, watchdog, signal: stopping.signal }, events);
       failures = 0;
       askForForks();
     } catch (error) {
@@ -82,6 +79,8 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
     if (server) return Promise.resolve();
     starting ??= start().finally(() => {
       starting = null;
+      // Who came while the failure was told to the others waits for the next try.
+      if (waiting.length > 0 && server === null && !stopped) void ensureStarted();
     });
     return starting;
   }
@@ -225,6 +224,7 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
     stop: async () => {
       if (stopped) return;
       stopped = true;
+      stopping.abort();
       onSpare();
       for (const attempt of waiting.splice(0)) attempt.running.stop(0);
       const outcomes = [...running.values()].map((attempt) => {
