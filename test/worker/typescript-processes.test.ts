@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
-import { isAlive } from './living.ts';
+import { isAlive, survivors } from './living.ts';
 import { createProject, errorOf, inlineOf } from './typescript-project.ts';
 
 const noop = 'export default () => 1;';
@@ -100,14 +102,34 @@ test('processes that a block leaves running are dead when its outcome is known',
 
 test('a process that left the group and holds the pipes does not hold up the outcome', async () => {
   await using project = createProject();
-  const { outcome } = await project.run(`import { spawn } from 'node:child_process';
+  const { outcome, said } = await project.run(`import { spawn } from 'node:child_process';
     export default () => {
       const child = spawn('sleep', ['1000'], { detached: true, stdio: 'inherit' });
       child.unref();
       process.stdout.write(String(child.pid));
       process.exit(1);
     }`);
+  process.kill(Number(said[0]), 'SIGKILL');
   expect(outcome.status).toBe('process_died');
+});
+
+test('when the server is killed, nothing of its blocks lives on', async () => {
+  await using project = createProject();
+  await project.write('metadata.yaml', '');
+  const server = spawn(process.execPath, [
+    join(import.meta.dirname, 'typescript-doomed-server.ts'),
+    project.projectDir,
+  ]);
+  const lines: string[] = [];
+  for await (const line of createInterface(server.stdout)) {
+    if (line === 'all said') break;
+    lines.push(line);
+  }
+  const pids = lines.flatMap((line) => line.split(' ').slice(1).map(Number));
+  expect(pids).toHaveLength(5);
+  expect(pids.filter(isAlive)).toEqual(pids);
+  server.kill('SIGKILL');
+  expect(await survivors(pids, 1_000)).toEqual([]);
 });
 
 test.each([
