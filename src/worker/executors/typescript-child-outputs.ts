@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { Outputs } from '../../block.ts';
 import type { OutputManifest } from '../../domain/outputs.ts';
 import { isRow, isStorableInline, jsonText, readBack } from './typescript-child-json.ts';
+import { say } from './typescript-child-logs.ts';
 import { createRowWriter, type WrittenRows } from './typescript-child-rows.ts';
 
 /**
@@ -19,6 +20,7 @@ export type StoredOutputs = {
 export type OutputPlace = { readonly outputsRoot: string; readonly outputPath: string };
 
 const inlineBytes = 4096;
+const largeBytes = 100 * 1024 ** 2;
 
 export async function storeOutputs(returned: unknown, place: OutputPlace): Promise<StoredOutputs> {
   if (returned === undefined || returned === null) return { manifests: [], values: [] };
@@ -29,9 +31,19 @@ export async function storeOutputs(returned: unknown, place: OutputPlace): Promi
     const path = `${place.outputPath}/output_${index}`;
     const manifest = await storeOne(value, { name: `output_${index}`, path, folder: join(place.outputsRoot, path) });
     manifests.push(manifest);
+    if (manifest.format.startsWith('json') && manifest.sizeBytes > largeBytes) warnOfSize(manifest);
     testValues.push(isGenerated(value) ? rowsAgain(manifest, join(place.outputsRoot, path)) : value);
   }
   return { manifests, values: testValues };
+}
+
+function warnOfSize({ name, sizeBytes }: OutputManifest): void {
+  const megabytes = Math.round(sizeBytes / 1024 ** 2);
+  say(
+    'system',
+    'warning',
+    `${name} is ${megabytes} MB of JSON: who reads it as a whole needs several times that in memory.`,
+  );
 }
 
 type Target = { readonly name: string; readonly path: string; readonly folder: string };
