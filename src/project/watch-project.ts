@@ -1,15 +1,11 @@
-import { basename, relative, sep } from 'node:path';
+import { relative } from 'node:path';
 import { watch } from 'chokidar';
 import { findProject } from './read-project.ts';
+import { settle } from './settle.ts';
+import { isIgnoredPath } from './watched-paths.ts';
 
-/** Changes count as one when they follow each other this closely: a file that is still being written is left alone. */
-const quietMs = 150;
-/** But a folder that never rests is read all the same, so that a saved change is live within a second. */
-const longestWaitMs = 600;
-
-const ignoredFolders: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'venv', 'env']);
-/** What definitions and blocks are written in. Data that blocks leave in the project wakes nobody. */
-const watchedFile = /\.(ya?ml|py|ts|mts|js|mjs|sql|sh|r|md)$/i;
+/** A file that is still being written is left alone; but a folder that never rests is read all the same, within a second. */
+const patience = { quietMs: 150, longestWaitMs: 600 };
 
 export type ProjectWatch = { readonly close: () => Promise<void> };
 
@@ -28,9 +24,9 @@ export async function watchProject(
     ignoreInitial: true,
     // A link's target inside of the project is watched in its own place; what lies outside is not read.
     followSymlinks: false,
-    ignored: (path, stats) => isIgnored(relative(root, path), stats?.isFile() ?? false),
+    ignored: (path, stats) => isIgnoredPath(relative(root, path), stats?.isFile() ?? false),
   });
-  const changes = settle(onChange);
+  const changes = settle(onChange, patience);
   watcher.on('all', changes.note);
   watcher.on('error', onError);
   await new Promise<void>((resolve) => watcher.once('ready', resolve));
@@ -38,33 +34,6 @@ export async function watchProject(
     async close() {
       changes.forget();
       await watcher.close();
-    },
-  };
-}
-
-function isIgnored(path: string, isFile: boolean): boolean {
-  if (path === '') return false;
-  if (path.split(sep).some((part) => part.startsWith('.') || ignoredFolders.has(part))) return true;
-  return isFile && !watchedFile.test(basename(path));
-}
-
-/** Calls back once things were quiet for a moment, or at the latest after `longestWaitMs` of unrest. */
-function settle(callback: () => void) {
-  let timer: NodeJS.Timeout | undefined;
-  let since: number | null = null;
-  const fire = () => {
-    since = null;
-    callback();
-  };
-  return {
-    note() {
-      const now = performance.now();
-      since ??= now;
-      clearTimeout(timer);
-      timer = setTimeout(fire, Math.max(0, Math.min(quietMs, since + longestWaitMs - now)));
-    },
-    forget() {
-      clearTimeout(timer);
     },
   };
 }

@@ -49,6 +49,17 @@ test.for([
   expect(found).toEqual({ file, problems: [] });
 });
 
+test('a replica has the code of its original, wherever that lies', async () => {
+  const daily = await readDaily(
+    'blocks:\n- {uuid: a, type: custom, configuration: {file_path: shared/any.py}}\n- {uuid: copy, type: custom, replicated_block: a}\n',
+    { 'shared/any.py': code },
+  );
+  expect(daily).toMatchObject({
+    isRunnable: true,
+    definition: { blocks: [{}, { uuid: 'copy', file: 'shared/any.py' }] },
+  });
+});
+
 test('a block whose code is missing says where it was looked for', async () => {
   expect(await fileOf('{uuid: a, type: transformer}', {})).toEqual({
     file: null,

@@ -9,7 +9,7 @@ type: python
 description: null
 tags: [finance, 2024]
 created_at: '2024-05-01 10:00:00+00:00'
-variables: {TOP_N: 10, "template": "{{ env_var('X') }}", on_sale: yes, since: 2024-05-01}
+variables: {TOP_N: 10, "template": "{{ env_var('X') }}", on_sale: yes, since: 2024-05-01, mode: 0777, most: 1_000}
 variables_dir: /home/somebody/.mage_data
 concurrency_config: {block_run_limit: 2, pipeline_run_limit: 0, on_pipeline_run_limit_reached: skip}
 widgets: []
@@ -55,7 +55,7 @@ blocks:
     description: null,
     tags: ['finance', '2024'],
     // As Python's yaml reads them, but dates as they are written; templates are not filled in.
-    variables: { TOP_N: 10, template: "{{ env_var('X') }}", on_sale: true, since: '2024-05-01' },
+    variables: { TOP_N: 10, template: "{{ env_var('X') }}", on_sale: true, since: '2024-05-01', mode: 511, most: 1000 },
     concurrency: {
       blockRunLimit: 2,
       pipelineRunLimit: 0,
@@ -161,6 +161,13 @@ blocks:
     ['b', 3],
   ]);
   expect(told(daily.problems)).toEqual([expect.stringContaining('metadata.yaml:3 This key stands twice')]);
+});
+
+test('of a repeated key, the line that counts is the one that is named', async () => {
+  const daily = await readDaily('tags: [a]\ntags: {a: 1}\nblocks: [{uuid: a, type: custom}]', { 'custom/a.py': code });
+  expect(told(daily.problems)).toContain(
+    'error pipelines/daily/metadata.yaml:2 "tags" is a mapping; it must be a list of names.',
+  );
 });
 
 test.for([
