@@ -199,6 +199,34 @@ test('warm processes are there before the first attempt', async () => {
   expect(project.guarded).toContain(pid);
 });
 
+test('processes that have nothing to do are ended, but for one', async () => {
+  await using project = createProject({ slots: 4, idleMs: 50 });
+  await project.executor.warm(4);
+  await project.atMost(1);
+  expect(project.started.size).toBe(4);
+  expect((await project.run(noop)).outcome.status).toBe('completed');
+  expect(project.guarded.size).toBe(1);
+});
+
+test('a block that writes nonsense to our descriptor ends its own process only', async () => {
+  await using project = createProject();
+  for (const text of ['nonsense\\n', '{"type":"result"}\\n', 'null\\n']) {
+    const { outcome } = await project.run(`import { writeSync } from 'node:fs';
+      export default () => { writeSync(3, '${text}'); for (;;); }`);
+    expect(outcome.status).toBe('process_died');
+  }
+  expect((await project.run(noop)).outcome.status).toBe('completed');
+});
+
+test('a process that dies while it waits for work fails no attempt', async () => {
+  await using project = createProject({ slots: 1 });
+  const { pid } = await project.run(noop);
+  process.kill(pid ?? 0, 'SIGKILL');
+  // Dead at once, but nobody has told the pool yet.
+  while (isAlive(pid ?? 0));
+  expect((await project.run(noop)).outcome.status).toBe('completed');
+});
+
 test('stopping the executor leaves no process and no attempt without an outcome', async () => {
   await using project = createProject({ slots: 1 });
   const running = project.start('export default () => { console.log("up"); for (;;); }');

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,16 +9,30 @@ import type { AttemptInput, AttemptOutcome, AttemptTask, LogEntry } from '../../
 import { createTypeScriptExecutor } from '../../src/worker/executors/typescript.ts';
 
 /** A project folder with an executor of its own, for one test: `await using project = createProject()`. */
-export function createProject(options: { readonly slots?: number; readonly env?: NodeJS.ProcessEnv } = {}) {
+export function createProject(
+  options: { readonly slots?: number; readonly env?: NodeJS.ProcessEnv; readonly idleMs?: number } = {},
+) {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'penstock-ts-')));
   const projectDir = join(root, 'shop');
   const outputsRoot = join(root, 'outputs');
   const guarded = new Set<number>();
+  const started = new Set<number>();
+  const released = new EventEmitter();
   const executor = createTypeScriptExecutor({
     projectDir,
     slots: options.slots ?? 2,
-    watchdog: { guard: (group) => guarded.add(group), release: (group) => guarded.delete(group) },
+    watchdog: {
+      guard: (group) => {
+        guarded.add(group);
+        started.add(group);
+      },
+      release: (group) => {
+        guarded.delete(group);
+        released.emit('release');
+      },
+    },
     ...(options.env ? { env: options.env } : {}),
+    ...(options.idleMs ? { idleMs: options.idleMs } : {}),
   });
   let lastFence = 0;
 
@@ -27,6 +42,11 @@ export function createProject(options: { readonly slots?: number; readonly env?:
     outputsRoot,
     executor,
     guarded,
+    started,
+    /** Resolves when no more than `count` process groups are guarded. */
+    async atMost(count: number): Promise<void> {
+      while (guarded.size > count) await once(released, 'release');
+    },
     /** Starts a block; its lines can be read while it runs. */
     start(code: string, given: Partial<AttemptTask> & { readonly name?: string } = {}) {
       const fence = ++lastFence;

@@ -1,6 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
 import { registerHooks } from 'node:module';
-import { sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { BlockMistake } from './typescript-child-errors.ts';
 import { syntaxErrorIn } from './typescript-code.ts';
@@ -105,7 +104,7 @@ function createImportedFiles() {
   return {
     note(parent: string, url: string): void {
       // Installed packages change by being installed, which is no edit.
-      if (!url.startsWith('file:') || url.includes(`${sep}node_modules${sep}`)) return;
+      if (!url.startsWith('file:') || url.includes('/node_modules/')) return;
       if (!stamps.has(url)) stamps.set(url, stamp(url));
       const known = imports.get(parent);
       if (known?.has(url)) return;

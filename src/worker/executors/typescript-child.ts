@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { channelFd, markRawOutput, send } from './typescript-child-channel.ts';
 import { type Attempt, currentAttempt, enter, leave } from './typescript-child-current.ts';
 import { BlockMistake, describeError } from './typescript-child-errors.ts';
@@ -23,9 +25,11 @@ import { createFrameReader, type ResultFrame, type TaskFrame } from './typescrip
 
 /** After so many attempts, or above so much memory, a fresh process is better. */
 const mostAttempts = 100_000;
-const mostRssBytes = 1024 ** 3;
-/** What a block has closed may need some turns of the event loop until it is gone. */
-const patientTurns = 5;
+const mostRssBytes = 256 * 1024 ** 2;
+/** What a block has closed may need some turns of the event loop, and the kernel a moment, until it is gone. */
+const quickLooks = 3;
+const slowLooks = 8;
+const slowLookMs = 2;
 
 const projectDir = process.argv[2] ?? '';
 const modules = createBlockModules();
@@ -35,6 +39,7 @@ let attempts = 0;
 let broken = false;
 let variables = '{}';
 
+letTheKernelPreferUs();
 captureOutput();
 process.on('uncaughtException', onStrayError);
 process.on('unhandledRejection', onStrayError);
@@ -90,7 +95,9 @@ async function runAttempt(task: TaskFrame): Promise<ResultFrame> {
   }
   // One turn, so that a promise that was rejected and forgotten fails the attempt that forgot it.
   await turn();
-  for (let turns = 0; turns < patientTurns && hasOpenResources(); turns++) await turn();
+  for (let looks = 0; looks < quickLooks + slowLooks && hasOpenResources(); looks++) {
+    await (looks < quickLooks ? turn() : pause(slowLookMs));
+  }
 
   const leak = findLeak();
   if (leak !== null && failure === null) say('system', 'warning', `The block ${leak}; its process is replaced.`);
@@ -159,6 +166,15 @@ function leaveForGood(): void {
 
 function end(): void {
   process.kill(-process.pid, 'SIGKILL');
+}
+
+/** When memory runs out, the kernel should end a block and not the server. */
+function letTheKernelPreferUs(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '500');
+  } catch {
+    // Not Linux: there is nothing to prefer.
+  }
 }
 
 function turn(): Promise<void> {

@@ -1,12 +1,13 @@
+import { createHash } from 'node:crypto';
 import { stripTypeScriptTypes } from 'node:module';
 import { extname } from 'node:path';
 import type { AttemptError } from '../executor.ts';
 import type { BlockSource } from './typescript-protocol.ts';
 
-/** A block's code, ready for a child process; `id` is the same for the same file and code. */
-export type BlockCode = { readonly id: number; readonly source: BlockSource } | { readonly error: AttemptError };
+/** A block's code, ready for a child process; `id` is the same for the same code. */
+export type BlockCode = { readonly id: string; readonly source: BlockSource } | { readonly error: AttemptError };
 
-const mostKept = 1_000;
+const mostCharactersKept = 64_000_000;
 
 /**
  * Turns TypeScript into JavaScript, once per code and for all child processes: the compiler costs a process 30 ms and 18 MB,
@@ -15,16 +16,16 @@ const mostKept = 1_000;
 export function createCodeCache(): { readonly prepare: (file: string, code: string) => BlockCode } {
   const files = new Map<string, Map<string, BlockCode>>();
   let kept = 0;
-  let lastId = 0;
   return {
     prepare: (file, code) => {
       const known = files.get(file)?.get(code);
       if (known) return known;
-      if (++kept > mostKept) {
+      kept += code.length;
+      if (kept > mostCharactersKept) {
         files.clear();
-        kept = 1;
+        kept = code.length;
       }
-      const prepared = compile(file, code, ++lastId);
+      const prepared = compile(file, code);
       const versions = files.get(file) ?? new Map<string, BlockCode>();
       files.set(file, versions.set(code, prepared));
       return prepared;
@@ -32,10 +33,11 @@ export function createCodeCache(): { readonly prepare: (file: string, code: stri
   };
 }
 
-function compile(file: string, code: string, id: number): BlockCode {
+function compile(file: string, code: string): BlockCode {
   try {
     const isTypeScript = ['.ts', '.mts', '.cts'].includes(extname(file));
     const text = isTypeScript ? stripTypes(code, file) : code;
+    const id = createHash('sha1').update(code).digest('base64url');
     return { id, source: { text, format: formatOf(file, text) } };
   } catch (error) {
     return { error: describe(error as Error, file) };

@@ -5,7 +5,7 @@ import type { BlockSource } from './typescript-protocol.ts';
 /** One attempt on its way through the pool. */
 export type Job = {
   readonly task: AttemptTask;
-  readonly codeId: number;
+  readonly codeId: string;
   readonly source: BlockSource;
   readonly queuedAt: number;
   readonly log: () => AttemptLog;
@@ -19,7 +19,7 @@ export type Job = {
 
 export function createJob(
   task: AttemptTask,
-  code: { readonly id: number; readonly source: BlockSource },
+  code: { readonly id: string; readonly source: BlockSource },
   sink: LogSink,
 ): Job {
   const outcome = Promise.withResolvers<AttemptOutcome>();

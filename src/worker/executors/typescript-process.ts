@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
-import type { AttemptTask, Watchdog } from '../executor.ts';
+import type { AttemptOutcome, AttemptTask, Watchdog } from '../executor.ts';
 import type { OutOfMemoryCounter } from './python-out-of-memory.ts';
 import { signalGroup } from './python-process-group.ts';
 import { groupHasOthers } from './typescript-group.ts';
 import type { Job } from './typescript-job.ts';
 import { launchChild } from './typescript-launch.ts';
 import { type ChildEnd, outcomeOfDeath, outcomeOfResult } from './typescript-outcome.ts';
-import { type ChildFrame, createFrameReader, type ResultFrame, type TaskFrame } from './typescript-protocol.ts';
+import { type ChildFrame, createFrameReader, type TaskFrame } from './typescript-protocol.ts';
 import { readRawOutput } from './typescript-raw-output.ts';
 
 /** The worker's side of one child process. */
@@ -52,12 +52,12 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
   const group = child.pid ?? null;
   if (group !== null) setting.watchdog.guard(group);
   const channel = child.stdio[3] as Duplex;
-  const codes = new Map<string, number>();
+  const codes = new Map<string, string>();
   const gone = Promise.withResolvers<void>();
   let ready = false;
   let over = false;
   let job: Job | null = null;
-  let result: ResultFrame | null = null;
+  let result: { readonly outcome: AttemptOutcome; readonly ends: boolean } | null = null;
   let unstarted = false;
   let endsAwaited = 0;
   let lastVariables: string | null = null;
@@ -79,8 +79,11 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
   const errors = raw('stderr');
 
   channel.setEncoding('utf8');
-  channel.on('error', () => {}); // It died; 'exit' tells.
-  channel.on('data', createFrameReader(onFrame));
+  channel.on('error', () => {
+    // It died; 'exit' tells. A task that could not be written was not begun.
+    if (result === null) unstarted = true;
+  });
+  channel.on('data', createFrameReader(onLine));
   child.once('error', () => group === null && void finish(null, null));
   child.once('exit', () => {
     if (group !== null) signalGroup(group, 'SIGKILL');
@@ -88,14 +91,23 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
   });
   child.once('close', (exitCode, signal) => void finish(exitCode, signal));
 
-  function onFrame(line: string): void {
-    const frame = JSON.parse(line) as ChildFrame;
+  /** A block can write to our descriptor: nonsense there ends its process, and only that. */
+  function onLine(line: string): void {
+    try {
+      onFrame(JSON.parse(line) as ChildFrame);
+    } catch {
+      kill();
+    }
+  }
+
+  function onFrame(frame: ChildFrame): void {
     switch (frame.type) {
       case 'log':
         job?.log().say(frame.at, frame.stream, frame.level, frame.text);
         break;
       case 'result':
-        result = frame;
+        if (job === null) throw new Error('A result of no attempt.');
+        result = { outcome: outcomeOfResult(frame, job.stopRequested), ends: frame.ends };
         if (frame.rawOutput) endsAwaited += 2;
         settleWhenComplete();
         break;
@@ -119,7 +131,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
       return;
     }
     const settled = job;
-    const outcome = outcomeOfResult(result, false);
+    const { outcome } = result;
     job = null;
     result = null;
     self.idleSince = performance.now();
@@ -147,9 +159,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
         outOfMemoryKill: setting.outOfMemory.read() > killsBefore,
       };
       const { stopRequested, task } = waiting;
-      waiting.settle(
-        result ? outcomeOfResult(result, stopRequested) : outcomeOfDeath(task.blockUuid, end, stopRequested),
-      );
+      waiting.settle(result?.outcome ?? outcomeOfDeath(task.blockUuid, end, stopRequested));
     }
     gone.resolve();
     events.onGone(self, waiting?.isSettled() ? null : waiting, ready ? null : errors.tail());

@@ -12,8 +12,8 @@ import type { AttemptError, AttemptInput, LogEntry } from '../executor.ts';
 export type TaskFrame = {
   /** Absolute path of the block's file. */
   readonly file: string;
-  /** Which code of that file: the same number, the same code. A child knows one code per file. */
-  readonly codeId: number;
+  /** Which code of that file: the same id, the same code. A child knows one code per file. */
+  readonly codeId: string;
   /** The code, JavaScript already; absent when the child has it. */
   readonly source: BlockSource | null;
   readonly mode: BlockMode;

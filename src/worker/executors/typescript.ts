@@ -15,6 +15,8 @@ export type TypeScriptExecutorOptions = {
   readonly slots: number;
   /** What blocks get as their environment, less our own secrets. Default: this process' own. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A process that waited so long for work is ended, unless it is the last one. Default: 30 s. */
+  readonly idleMs?: number;
 };
 
 /**
@@ -22,8 +24,6 @@ export type TypeScriptExecutorOptions = {
  * then share a few processes, which is several times cheaper than one process per slot.
  */
 const growAfterMs = 5;
-/** A process that waited so long for work is ended, unless it is the last one. */
-const idleMs = 30_000;
 /** More starts at a time only slow each other down. */
 const mostStarting = availableParallelism() * 2;
 
@@ -35,6 +35,7 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
     watchdog: options.watchdog,
     outOfMemory: openOutOfMemoryCounter(),
   };
+  const idleMs = options.idleMs ?? 30_000;
   const codes = createCodeCache();
   const processes = new Set<BlockProcess>();
   const starting = new Map<BlockProcess, () => void>();
@@ -116,15 +117,23 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
   /** Starts processes for attempts that have waited long enough, or plans to. */
   function grow(): void {
     const oldest = queue[starting.size];
-    // While others come free there is time to see what one more process does.
-    const mostAtOnce = performance.now() - lastFreeAt < growAfterMs ? 1 : mostStarting;
-    if (stopped || oldest === undefined || starting.size >= mostAtOnce) return;
-    const waitMs = processes.size === 0 || idle.length > 0 ? 0 : growAfterMs - (performance.now() - oldest.queuedAt);
+    if (stopped || oldest === undefined) return;
+    const now = performance.now();
+    // While others come free all the time, one more process helps the less the more there are.
+    const moving = now - lastFreeAt < growAfterMs;
+    if (starting.size >= (moving ? 1 : mostStarting)) return;
+    const patienceMs = processes.size === 0 || idle.length > 0 ? 0 : growAfterMs * (moving ? processes.size : 1);
+    const waitMs = patienceMs - (now - oldest.queuedAt);
     if (waitMs > 0) {
-      growTimer ??= setTimeout(() => {
-        growTimer = null;
-        grow();
-      }, waitMs);
+      // Timers come before input: on a busy machine, hear first what the children have said meanwhile.
+      growTimer ??= setTimeout(
+        () =>
+          setImmediate(() => {
+            growTimer = null;
+            grow();
+          }),
+        waitMs,
+      );
       return;
     }
     if (processes.size >= options.slots) {
