@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 import type { Database } from '../store/database.ts';
-import { establishEpoch } from '../store/epoch.ts';
 import { readRunBounds } from '../store/run-event-log.ts';
 import type { QueueBound } from './bounded-queue.ts';
 import { createBus } from './bus.ts';
@@ -50,7 +49,7 @@ export async function startEventFeed(options: FeedOptions): Promise<RunningFeed>
   const streams = new Set<FeedStream>();
   const gate = createGate(readsAtOnce);
   const position = createPositions(database);
-  let epoch = await establishEpoch(database);
+  let epoch = 0;
 
   const access: LogAccess = {
     read: (work) => gate(() => work(database.pool)),
@@ -59,13 +58,12 @@ export async function startEventFeed(options: FeedOptions): Promise<RunningFeed>
   };
   const tail = await startTail({
     database,
-    epoch: () => epoch,
-    publish: bus.publish,
-    hasListeners: () => streams.size > 0,
-    onNewEpoch(fresh) {
-      epoch = fresh;
+    onEpoch(found) {
+      epoch = found;
       for (const stream of streams) stream.expire();
     },
+    publish: bus.publish,
+    hasListeners: () => streams.size > 0,
     onProblem,
     monotonicMs: options.monotonicMs ?? (() => performance.now()),
   });

@@ -35,10 +35,8 @@ export function createLogReader(access: LogAccess, start: LogPoint): Reader {
       const { seen, page } = point;
       if (page === null) return { messages: [], isLast: true };
 
-      const entries = await read((client) => readPage(client, { seen, page }, pageSize));
-      const last = entries.at(-1);
-      const isFull = entries.length === pageSize && last !== undefined;
-      point = isFull ? { seen, page: { ...page, lastId: last.event.id } } : { seen: page.upTo, page: null };
+      const { entries, next } = await read((client) => readPage(client, { seen, page }, pageSize));
+      point = next;
       const cursorOf = logCursorsOf(epoch(), seen, page.upTo);
       const messages = entries
         .filter(({ event }) => filter(event))

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Database } from '../store/database.ts';
-import { establishEpoch, type LogIdentity, readIdentity } from '../store/epoch.ts';
+import { establishEpoch } from '../store/epoch.ts';
 import { prepareTail } from '../store/run-event-log.ts';
 
 /** The tail's own connection, made anew when it broke. */
@@ -10,23 +10,15 @@ export type TailConnection = {
   readonly close: () => void;
 };
 
-/**
- * `onNewEpoch`: while nobody was connected, the database was restored or another took its place. It is told before
- * anything is read from there.
- */
-export function createTailConnection(database: Database, onNewEpoch: (epoch: number) => void): TailConnection {
+/** `onEpoch` is told at each connection which history it is, before anything is read: the database may have been restored meanwhile. */
+export function createTailConnection(database: Database, onEpoch: (epoch: number) => void): TailConnection {
   let client: pg.Client | null = null;
-  let known: LogIdentity | null = null;
 
   async function connect(): Promise<pg.Client> {
     const fresh = await database.connect('tail');
     try {
       await prepareTail(fresh);
-      const identity = await readIdentity(fresh);
-      if (known && (known.system !== identity.system || known.timeline !== identity.timeline)) {
-        onNewEpoch(await establishEpoch(database));
-      }
-      known = identity;
+      onEpoch(await establishEpoch(database));
       return fresh;
     } catch (error) {
       letGo(fresh);

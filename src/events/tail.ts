@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Database } from '../store/database.ts';
 import type { LogPoint, LogPosition } from '../store/log-position.ts';
-import { type LogEntry, readPage, readPosition, readTail } from '../store/run-event-log.ts';
+import { readPage, readPosition, readTail, readWindow } from '../store/run-event-log.ts';
 import type { LiveBatch } from './bus.ts';
 import { liveBatch } from './live-batch.ts';
 import { createPause } from './pause.ts';
@@ -10,11 +10,10 @@ import { createTailConnection } from './tail-connection.ts';
 
 export type TailOptions = {
   readonly database: Database;
-  readonly epoch: () => number;
+  /** The epoch of what is published from now on. Told before anything of it is read, at the start and whenever it changed. */
+  readonly onEpoch: (epoch: number) => void;
   readonly publish: (batch: LiveBatch) => void;
   readonly hasListeners: () => boolean;
-  /** The log tells another history now; nothing was read of it yet. */
-  readonly onNewEpoch: (epoch: number) => void;
   readonly onProblem: (error: unknown) => void;
   /** A clock that never goes back, in milliseconds. */
   readonly monotonicMs: () => number;
@@ -51,12 +50,18 @@ type Progress = {
  * Rejects when the database can't be reached at the start.
  */
 export async function startTail(options: TailOptions): Promise<Tail> {
-  const { database, epoch, publish, hasListeners, onNewEpoch, onProblem, monotonicMs } = options;
+  const { database, publish, hasListeners, onEpoch, onProblem, monotonicMs } = options;
   const pause = createPause();
-  const connection = createTailConnection(database, (fresh) => {
+  const connection = createTailConnection(database, (found) => {
+    mustLookBack = true;
+    if (found === epoch) return;
+    epoch = found;
     progress = null;
-    onNewEpoch(fresh);
+    onEpoch(found);
   });
+  let epoch = 0;
+  /** A lost connection may mean a crash: after it, the numbers of transactions alone don't tell what is new. */
+  let mustLookBack = false;
   /** Null: it follows from now on. */
   let progress: Progress | null = null;
   let wokenAt: number | null = null;
@@ -70,27 +75,38 @@ export async function startTail(options: TailOptions): Promise<Tail> {
       // Who came in the meantime is to see what came in the meantime.
       if (progress === null || !hasListeners()) {
         progress = { seen: now, published: now, page: null };
+        mustLookBack = false;
         return;
       }
     }
-    if (progress.page === null) {
-      const { seen, published } = progress;
-      const { upTo, entries } = await readTail(client, seen, batchSize);
-      progress = entries.length === 0 ? { seen: upTo, published, page: null } : handOver(progress, upTo, entries);
-    }
+    if (progress.page === null) progress = mustLookBack ? await lookBack(progress) : await lookAhead(client, progress);
     while (progress.page !== null) {
+      const { seen, published, page }: Progress = progress;
+      const { entries, next } = await readPage(database.pool, { seen, page }, batchSize);
+      if (entries.length > 0) publish(liveBatch(epoch, published, page.upTo, entries, next.page === null));
+      progress = next.page
+        ? { seen, published, page: next.page }
+        : { seen: page.upTo, published: page.upTo, page: null };
       await nextTurn();
-      const { seen, page }: Progress = progress;
-      if (page === null) return;
-      progress = handOver(progress, page.upTo, await readPage(client, { seen, page }, batchSize));
     }
   }
 
-  function handOver({ seen, published }: Progress, upTo: LogPosition, entries: readonly LogEntry[]): Progress {
-    const last = entries.length === batchSize ? entries.at(-1) : undefined;
-    if (entries.length > 0) publish(liveBatch(epoch(), published, upTo, entries, last === undefined));
-    if (last === undefined) return { seen: upTo, published: upTo, page: null };
-    return { seen, published, page: { upTo, lastId: last.event.id } };
+  async function lookAhead(client: pg.Client, { seen, published }: Progress): Promise<Progress> {
+    const { upTo, entries } = await readTail(client, seen, batchSize);
+    const last = entries.at(-1);
+    if (last === undefined) return { seen: upTo, published, page: null };
+    const isLast = entries.length < batchSize;
+    publish(liveBatch(epoch, published, upTo, entries, isLast));
+    return isLast
+      ? { seen: upTo, published: upTo, page: null }
+      : { seen, published, page: { upTo, lastId: last.event.id } };
+  }
+
+  async function lookBack({ seen, published }: Progress): Promise<Progress> {
+    const { upTo, startId } = await readWindow(database.pool, seen);
+    mustLookBack = false;
+    if (startId === null) return { seen: upTo, published, page: null };
+    return { seen, published, page: { upTo, lastId: startId - 1n } };
   }
 
   async function follow(): Promise<void> {

@@ -27,8 +27,8 @@ const columns = `e.id, e.xid::text as xid, e.pipeline_run_id as "pipelineRunId",
 type EventRow = RunEventRecord & { readonly xid: string };
 
 /**
- * Readies a connection of the tail's own. Without sequential and plain index scans only the bitmap of (xid, id) and the primary
- * key is left, also in a plan made while the table was empty; so the plan can be kept.
+ * Readies a connection of the tail's own, for readTail. Without sequential and plain index scans only the bitmap of (xid, id) is
+ * left to it, also in a plan made while the table was empty; so the plan can be kept. Pages must not be read over it.
  */
 export async function prepareTail(client: pg.ClientBase): Promise<void> {
   await client.query(
@@ -36,31 +36,26 @@ export async function prepareTail(client: pg.ClientBase): Promise<void> {
   );
 }
 
-/** The tail's statement; exported for the test that looks at its plan. */
-export const tailStatement = `select pg_current_snapshot()::text as snapshot, (select max(id) from run_event) as "maxId", ${columns}
-  from (select 1) o
-  left join run_event e on e.xid >= $1::xid8 or e.xid = any($2::xid8[]) or e.id > $3::bigint
- order by e.id
- limit $4::int`;
-
-/** Its parameters. */
-export function tailParameters({ snapshot, maxId }: LogPosition, limit: number): readonly unknown[] {
-  return [snapshot.xmax, snapshot.xip, maxId, limit];
-}
-
 /**
  * What became visible since `since`, by id, and the position that has seen it. Rows and snapshot are of one statement, so nothing
  * can come between. With `limit` entries there may be more: finish with readPage up to the same position.
+ *
+ * Goes by the numbers of transactions alone, so it must be the same life of the database: after a crash, use readWindow.
  */
 export async function readTail(
   client: pg.ClientBase,
   since: LogPosition,
   limit: number,
 ): Promise<{ readonly upTo: LogPosition; readonly entries: readonly LogEntry[] }> {
+  // Without news there is one row, with the snapshot. max(…) over () is taken before the limit.
   const { rows } = await client.query<{ snapshot: string; maxId: bigint | null } & (EventRow | { id: null })>({
     name: 'tail-run-events',
-    text: tailStatement,
-    values: [...tailParameters(since, limit)],
+    text: `select pg_current_snapshot()::text as snapshot, greatest(max(e.id) over (), $4::bigint) as "maxId", ${columns}
+             from (select 1) o
+             left join run_event e on e.xid >= $1::xid8 or e.xid = any($2::xid8[])
+            order by e.id
+            limit $3::int`,
+    values: [since.snapshot.xmax, since.snapshot.xip, limit, since.maxId],
     query_timeout: readTimeoutMs,
   } as pg.QueryConfig);
   const entries = rows.flatMap(({ snapshot: _snapshot, maxId: _maxId, ...row }) =>
@@ -95,31 +90,40 @@ export async function readWindow(
   return { upTo: positionOf(rows[0]), startId: rows[0]?.startId ?? null };
 }
 
-/** The next entries, by id, of those in `page.upTo` that are not in `seen`. Holds no transaction between pages. */
+/**
+ * The next entries, by id, of those in `page.upTo` that are not in `seen`, and the point that has seen them, whose page is null
+ * after the last ones. Looks at `limit` rows, so there may be none and yet more to come. Holds no transaction between pages.
+ */
 export async function readPage(
   client: Client,
   { seen, page }: LogPoint & { readonly page: NonNullable<LogPoint['page']> },
   limit: number,
-): Promise<readonly LogEntry[]> {
-  // The conditions on xid are functions, which no index answers: so the page is a walk along the primary key, and stops at its limit.
-  const { rows } = await client.query<EventRow>({
-    text: `select ${columns}
-             from run_event e
-            where e.id > $1::bigint and e.id <= $2::bigint and pg_visible_in_snapshot(e.xid, $3::pg_snapshot)
-              and not (e.id <= $4::bigint and coalesce(pg_visible_in_snapshot(e.xid, $5::pg_snapshot), false))
-            order by e.id
-            limit $6::int`,
+): Promise<{ readonly entries: readonly LogEntry[]; readonly next: LogPoint }> {
+  // First the walk along the primary key, then the conditions: together they would be taken for so selective that all that is
+  // left of the log is collected and sorted, at every page.
+  const { rows } = await client.query<{ lastId: bigint | null; looked: number } & (EventRow | { id: null })>({
+    text: `with looked as materialized (select * from run_event where id > $1::bigint order by id limit $2::int)
+           select (select max(id) from looked) as "lastId", (select count(*)::int from looked) as looked, ${columns}
+             from (select 1) o
+             left join looked e on e.id <= $3::bigint and pg_visible_in_snapshot(e.xid, $4::pg_snapshot)
+                    and not (e.id <= $5::bigint and coalesce(pg_visible_in_snapshot(e.xid, $6::pg_snapshot), false))
+            order by e.id`,
     values: [
       page.lastId,
+      limit,
       page.upTo.maxId,
       formatSnapshot(page.upTo.snapshot),
       seen?.maxId ?? 0n,
       seen && formatSnapshot(seen.snapshot),
-      limit,
     ],
     query_timeout: readTimeoutMs,
   } as pg.QueryConfig);
-  return rows.map(toEntry);
+  const entries = rows.flatMap(({ lastId: _lastId, looked: _looked, ...row }) =>
+    row.id === null ? [] : [toEntry(row)],
+  );
+  const { lastId, looked } = rows[0] ?? { lastId: null, looked: 0 };
+  const isLast = lastId === null || looked < limit || lastId >= page.upTo.maxId;
+  return { entries, next: isLast ? { seen: page.upTo, page: null } : { seen, page: { ...page, lastId } } };
 }
 
 /** The next entries of one run. */

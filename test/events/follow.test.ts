@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { formatRunCursor, InvalidCursorError } from '../../src/events/cursor.ts';
 import { type RunningFeed, startEventFeed } from '../../src/events/feed.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { keyOf, nextMessage, takeEvents } from './reading.ts';
@@ -88,6 +89,18 @@ describe('a subscriber', () => {
     const ofTwo = await feed.open({ ...everything, pipelineRunId: two, after: cursor });
     expect((await takeEvents(ofOne, 1)).map(keyOf)).toEqual([`${one}:2`]);
     expect((await takeEvents(ofTwo, 2)).map(keyOf)).toEqual([`${two}:1`, `${two}:2`]);
+  });
+
+  test('is told when a cursor belongs to another kind of subscription', async () => {
+    const [one, two] = await runs(2);
+    await log.append(one, 2);
+    const cursor = formatRunCursor(one, 1, feed.epoch());
+    await expect(feed.open({ ...everything, after: cursor })).rejects.toThrow(/cursor of one run's events/);
+    await expect(feed.open({ ...everything, after: cursor, pipelineRunId: two })).rejects.toThrow(
+      `cursor of run ${one}'s events`,
+    );
+    await expect(feed.open({ ...everything, after: 'nonsense' })).rejects.toThrow(InvalidCursorError);
+    expect(feed.listeners()).toBe(0);
   });
 
   test('leaves at once, although nothing happens any more', async () => {

@@ -1,0 +1,113 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LogPosition } from '../../src/store/log-position.ts';
+import {
+  prepareTail,
+  readLogBounds,
+  readPage,
+  readPosition,
+  readRunPage,
+  readTail,
+  readWindow,
+} from '../../src/store/run-event-log.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { appendEvents, openTestLog, type TestLog } from './test-log.ts';
+
+/**
+ * Every fresh database was analyzed while it was empty; plans made then must still do when it has grown. Counted in blocks touched,
+ * which, other than milliseconds, are the same on every machine.
+ */
+
+let testDatabase: TestDatabase;
+let log: TestLog;
+let tail: pg.Client;
+let reader: pg.Client;
+let old: LogPosition;
+let now: LogPosition;
+let run: bigint;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  log = await openTestLog(testDatabase.connection);
+  tail = await log.database.connect('tail');
+  await prepareTail(tail);
+  reader = await log.database.connect('reader');
+  await tail.query('alter table run_event set (autovacuum_enabled = off)');
+  await tail.query('analyze run_event');
+  old = await readPosition(tail);
+  for (let n = 0; n < 10; n++) await readTail(tail, old, 250);
+
+  const [big, small] = (await log.createRuns(2)) as [bigint, bigint];
+  for (let n = 0; n < 20; n++) await log.append(big, 5000);
+  now = await readPosition(tail);
+  for (let n = 0; n < 10; n++) await log.append(small, 10);
+  run = small;
+});
+afterAll(async () => {
+  await tail.end();
+  await reader.end();
+  await log.close();
+  await testDatabase.drop();
+});
+
+describe('behind 100,000 events, in a table that was empty when analyzed,', () => {
+  test('a look of the tail touches only what is new', async () => {
+    const { result, blocks } = await counted(tail, (client) => readTail(client, now, 250));
+    expect(result.entries).toHaveLength(100);
+    expect(blocks).toBeLessThan(50);
+  });
+
+  test('a look of the tail with transactions in progress does, too', async () => {
+    const open = await log.database.pool.connect();
+    await open.query('begin');
+    await appendEvents(open, run, 5);
+    const since = await readPosition(log.database.pool);
+    await open.query('commit');
+    open.release();
+    const { result, blocks } = await counted(tail, (client) => readTail(client, since, 250));
+    expect(result.entries).toHaveLength(5);
+    expect(blocks).toBeLessThan(50);
+  });
+
+  test('a page of a replay costs the same at the beginning and at the end', async () => {
+    const { upTo } = await readWindow(reader, old);
+    for (const lastId of [0n, 50_000n, 99_000n]) {
+      const { result, blocks } = await counted(reader, (client) =>
+        readPage(client, { seen: old, page: { upTo, lastId } }, 500),
+      );
+      expect(result.entries).toHaveLength(500);
+      expect(blocks).toBeLessThan(200);
+    }
+  });
+
+  test('a page of one run touches only that run', async () => {
+    const { result, blocks } = await counted(reader, (client) => readRunPage(client, run, 20, 50));
+    expect(result).toHaveLength(50);
+    expect(blocks).toBeLessThan(150);
+  });
+
+  test('finding where to go on touches only what was missed', async () => {
+    expect((await counted(reader, (client) => readWindow(client, now))).blocks).toBeLessThan(50);
+    expect((await counted(reader, readLogBounds)).blocks).toBeLessThan(20);
+  });
+});
+
+/** What the statement answers, and how many blocks of the log and its indexes it looked at. */
+async function counted<T>(
+  client: pg.Client,
+  read: (client: pg.Client) => Promise<T>,
+): Promise<{ readonly result: T; readonly blocks: number }> {
+  const blocks = async () => {
+    const { rows } = await client.query<{ blocks: number }>(
+      `select sum(pg_stat_get_xact_blocks_fetched(oid))::int as blocks from pg_class
+        where oid = 'run_event'::regclass or oid in (select indexrelid from pg_index where indrelid = 'run_event'::regclass)`,
+    );
+    return rows[0]?.blocks ?? 0;
+  };
+  await client.query('begin');
+  const before = await blocks();
+  const result = await read(client);
+  const after = await blocks();
+  await client.query('rollback');
+  return { result, blocks: after - before };
+}
