@@ -9,12 +9,18 @@ const spoken: ReadonlySet<string> = new Set([
   'ListenError',
   'TokenFileError',
   'NotAProject',
+  'ApiError',
 ]);
+
+/** Nobody answers, or nobody is known. */
+const noServer: ReadonlySet<string> = new Set(['ServerUnreachableError', 'NoServerError']);
 
 /** What the CLI says about an error, and the code with which it ends. One that nobody foresaw is shown with its stack. */
 export function explainError(error: unknown): { readonly message: string; readonly code: number } {
   if (error instanceof ConfigError) return { message: error.message, code: exitCodes.usage };
   if (!(error instanceof Error)) return { message: String(error), code: exitCodes.failed };
+  if (noServer.has(error.name)) return { message: error.message, code: exitCodes.noServer };
+  if (error.name === 'AccessDeniedError') return { message: error.message, code: exitCodes.refused };
   if (spoken.has(error.name)) return { message: error.message, code: exitCodes.failed };
   return {
     message: `Something went wrong that Penstock did not foresee:\n${error.stack ?? error.message}`,

@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { exitCodes } from './exit-codes.ts';
 import { explainError } from './explain-error.ts';
+import { addRun } from './run.ts';
+import { addRuns } from './runs.ts';
 import { addServe } from './serve.ts';
 
 const program = new Command('penstock')
@@ -11,6 +13,8 @@ const program = new Command('penstock')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 addServe(program);
+addRun(program);
+addRuns(program);
 
 try {
   await program.parseAsync();

@@ -452,6 +452,11 @@ export type TriggerPipelineRunMutation = { readonly triggerPipelineRun:
     | { readonly __typename: 'TriggerPipelineRunSuccess', readonly wasReplayed: boolean, readonly pipelineRun: { readonly id: string, readonly pipelineUuid: string, readonly status: PipelineRunStatus, readonly isTerminal: boolean, readonly attempt: number, readonly cause: RunCause, readonly createdBy: string | null, readonly triggerName: string | null, readonly executionDate: string, readonly createdAt: string, readonly startedAt: string | null, readonly completedAt: string | null, readonly durationMs: number | null, readonly statusReason: { readonly code: StatusReasonCode, readonly message: string, readonly actor: string | null } | null, readonly error: { readonly blockUuid: string | null, readonly type: string | null, readonly message: string, readonly stackTrace: string | null } | null, readonly blockRunCounts: { readonly total: number, readonly initial: number, readonly queued: number, readonly running: number, readonly completed: number, readonly failed: number, readonly cancelled: number, readonly upstreamFailed: number, readonly conditionFailed: number } } }
    };
 
+export type EventCursorQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type EventCursorQuery = { readonly eventCursor: string };
+
 export type WatchRunEventsSubscriptionVariables = Exact<{
   filter?: RunEventFilter | null | undefined;
   after?: string | null | undefined;
@@ -849,6 +854,11 @@ export const TriggerPipelineRunDocument = new TypedDocumentString(`
     conditionFailed
   }
 }`) as unknown as TypedDocumentString<TriggerPipelineRunMutation, TriggerPipelineRunMutationVariables>;
+export const EventCursorDocument = new TypedDocumentString(`
+    query EventCursor {
+  eventCursor
+}
+    `) as unknown as TypedDocumentString<EventCursorQuery, EventCursorQueryVariables>;
 export const WatchRunEventsDocument = new TypedDocumentString(`
     subscription WatchRunEvents($filter: RunEventFilter, $after: String) {
   runEvents(filter: $filter, after: $after) {
