@@ -42,7 +42,7 @@ export function languageOfFile(path: string): BlockLanguage | null {
 }
 
 /** The folder of a block type: its name and an "s", except custom and dbt. */
-export function folderOf(type: BlockType): string {
+function folderOf(type: BlockType): string {
   return type === 'custom' || type === 'dbt' ? type : `${type}s`;
 }
 

@@ -3,33 +3,34 @@ import { basename, join } from 'node:path';
 import type { DefinitionProblem } from '../domain/pipeline.ts';
 import { NotAProject } from './not-a-project.ts';
 import type { Project } from './project.ts';
-import { readPipeline } from './read-pipeline.ts';
+import { createProjectCache, forgetOthers, type ProjectCache, readPipelineAgain } from './project-cache.ts';
 import { checkConnectionProfiles, readSettings } from './read-settings.ts';
 import type { Environment } from './templates.ts';
-import { type FileCache, textFiles } from './text-files.ts';
+import { textFiles } from './text-files.ts';
 
 /**
  * Reads a Mage project folder. What is wrong in its files is in the answer, each problem on the pipeline or trigger it concerns.
- * `env` is what templates and `envs` see; pass the same `cache` again to read only what changed.
+ * `env` is what templates and `envs` see; with the same `cache` (and the same `env` object) as before, only
+ * what changed is read anew, and the rest are the same objects.
  * Throws NotAProject when the folder is not there or holds no project.
  */
 export async function readProject(
   dir: string,
-  options: { readonly env: Environment; readonly cache?: FileCache },
+  options: { readonly env: Environment; readonly cache?: ProjectCache },
 ): Promise<Project> {
   const root = await findProject(dir);
-  const files = textFiles(root, options.cache ?? new Map());
+  const cache = options.cache ?? createProjectCache();
+  const files = textFiles(root, cache.files);
   const found: DefinitionProblem[] = [];
   const setting = { files, env: options.env, found };
   const settings = await readSettings(setting);
   await checkConnectionProfiles(setting);
   const name = basename(root);
   const uuids = await pipelineFolders(root);
-  const pipelines = await Promise.all(
-    uuids.map((uuid) =>
-      readPipeline(uuid, { projectName: name, files, env: options.env, retryConfig: settings.retryConfig }),
-    ),
-  );
+  const pipelineSetting = { projectName: name, files, env: options.env, retryConfig: settings.retryConfig };
+  const pipelines = await Promise.all(uuids.map((uuid) => readPipelineAgain(uuid, pipelineSetting, cache)));
+  files.forgetOthers();
+  forgetOthers(cache, uuids);
   return { name, dir: root, pipelines, problems: found, settings };
 }
 

@@ -70,21 +70,25 @@ function readInterval(fields: Fields, timezone: string): string | null {
     return null;
   }
   const parts = written.split(/\s+/).length;
-  const isNamed = /^@(once|hourly|daily|weekly|monthly|always_on)$/.test(written);
-  const isCron = !written.startsWith('@') && (parts === 5 || parts === 6);
-  const problem =
-    isNamed || isCron ? intervalProblem(written, timezone) : `"${written}" is not a schedule. Use ${intervals}.`;
+  const problem = scheduleProblem(written, parts, timezone);
   if (problem !== null) {
     fields.problems.error(line, problem);
     return null;
   }
-  if (isCron && parts === 6) {
+  if (parts === 6) {
     fields.problems.warning(
       line,
       `"${written}" has six fields: the first is read as seconds, whereas Mage reads the last as seconds. Write five fields unless you mean seconds first.`,
     );
   }
   return written;
+}
+
+function scheduleProblem(written: string, parts: number, timezone: string): string | null {
+  if (/^@(once|hourly|daily|weekly|monthly|always_on)$/.test(written)) return null;
+  // The cron library knows more names, and patterns with a year: neither is part of the format.
+  if (written.startsWith('@') || parts < 5 || parts > 6) return `"${written}" is not a schedule. Use ${intervals}.`;
+  return intervalProblem(written, timezone);
 }
 
 const intervals = '@once, @hourly, @daily, @weekly, @monthly, @always_on, or a cron expression of five fields';

@@ -50,7 +50,20 @@ function instantOf(clock: number, timezone: string): number {
 
 function zoneOffset(instant: number, timezone: string): number {
   const whole = Math.floor(instant / 1000) * 1000;
-  const parts = new Intl.DateTimeFormat('en-US', {
+  const parts = clockOf(timezone).formatToParts(whole);
+  const part = (type: string) => Number(parts.find((one) => one.type === type)?.value);
+  const shown = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  return shown - whole;
+}
+
+/** Making one is slow, and most triggers share a zone. There are some 600 zones at most. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** Throws RangeError for a zone that is not known. */
+function clockOf(timezone: string): Intl.DateTimeFormat {
+  const known = clocks.get(timezone);
+  if (known) return known;
+  const clock = new Intl.DateTimeFormat('en-US', {
     timeZone: timezone,
     hourCycle: 'h23',
     year: 'numeric',
@@ -59,16 +72,15 @@ function zoneOffset(instant: number, timezone: string): number {
     hour: 'numeric',
     minute: 'numeric',
     second: 'numeric',
-  }).formatToParts(whole);
-  const part = (type: string) => Number(parts.find((one) => one.type === type)?.value);
-  const shown = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
-  return shown - whole;
+  });
+  clocks.set(timezone, clock);
+  return clock;
 }
 
 /** True for a name of the time zone database that this machine knows. */
 export function isTimezone(name: string): boolean {
   try {
-    new Intl.DateTimeFormat('en-US', { timeZone: name });
+    clockOf(name);
     return true;
   } catch {
     return false;

@@ -1,5 +1,5 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
+import { lstat, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 
 /** A larger file is no hand-written definition or block. */
 const maxFileBytes = 4 * 1024 * 1024;
@@ -10,49 +10,74 @@ export type TextFile =
   /** Exists, but can't be used: `why` completes "it …". */
   | { readonly kind: 'unusable'; readonly why: string };
 
-type Remembered = { readonly stamp: string; readonly file: TextFile };
-
-/** What was read before, by real path. Kept between readings it makes reading an unchanged project cheap. */
-export type FileCache = Map<string, Remembered>;
+/** What was read before, by real path, and the state the file then had. */
+export type FileCache = Map<string, { readonly stamp: string; readonly file: TextFile }>;
 
 /** Reads files of a project, only files inside of it, each once per reading of the project. */
 export type TextFiles = {
-  /** `path` is relative to the project, with forward slashes. Never rejects. */
+  /** `path` is relative to the project, with forward slashes. A file that did not change is the same object. Never rejects. */
   readonly read: (path: string) => Promise<TextFile>;
+  /** Lets the cache forget what this reading did not come across. */
+  readonly forgetOthers: () => void;
 };
 
 /** `dir` must be a real path. */
 export function textFiles(dir: string, cache: FileCache): TextFiles {
   const reading = new Map<string, Promise<TextFile>>();
-  return {
-    read(path) {
-      const known = reading.get(path);
-      if (known) return known;
-      const file = readInside(dir, path, cache);
-      reading.set(path, file);
-      return file;
-    },
-  };
-}
+  const seen = new Set<string>();
+  const realFolder = memoize((folder: string) => realpath(folder));
 
-async function readInside(dir: string, path: string, cache: FileCache): Promise<TextFile> {
-  try {
-    const real = await realpath(join(dir, path));
+  async function readInside(path: string): Promise<TextFile> {
+    const real = await realPlace(join(dir, path), realFolder);
     if (!isInside(dir, real)) return { kind: 'unusable', why: 'lies outside of the project' };
     const stats = await stat(real, { bigint: true });
     if (!stats.isFile()) return { kind: 'unusable', why: 'is not a file' };
     if (stats.size > maxFileBytes) return { kind: 'unusable', why: `is larger than ${maxFileBytes / 1024 / 1024} MB` };
+    seen.add(real);
+    // Nothing but the change time tells of an edit that keeps size and modification time.
     const stamp = `${stats.mtimeNs} ${stats.ctimeNs} ${stats.size} ${stats.ino}`;
     const before = cache.get(real);
     if (before?.stamp === stamp) return before.file;
     const file = decode(await readFile(real));
     cache.set(real, { stamp, file });
     return file;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'missing' };
-    return { kind: 'unusable', why: `can't be read (${code || String(error)})` };
   }
+
+  return {
+    read(path) {
+      const known = reading.get(path);
+      if (known) return known;
+      const file = readInside(path).catch(explain);
+      reading.set(path, file);
+      return file;
+    },
+    forgetOthers() {
+      for (const path of cache.keys()) if (!seen.has(path)) cache.delete(path);
+    },
+  };
+}
+
+/** As realpath, but a folder is resolved once for all its files: resolving each file took most of the time of a reading. */
+async function realPlace(path: string, realFolder: (folder: string) => Promise<string>): Promise<string> {
+  if ((await lstat(path)).isSymbolicLink()) return realpath(path);
+  return join(await realFolder(dirname(path)), basename(path));
+}
+
+function memoize(read: (key: string) => Promise<string>): (key: string) => Promise<string> {
+  const known = new Map<string, Promise<string>>();
+  return (key) => {
+    const value = known.get(key) ?? read(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+const missing: TextFile = { kind: 'missing' };
+
+function explain(error: unknown): TextFile {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (code === 'ENOENT' || code === 'ENOTDIR') return missing;
+  return { kind: 'unusable', why: `can't be read (${code || String(error)})` };
 }
 
 function decode(bytes: Buffer): TextFile {
@@ -66,7 +91,7 @@ function decode(bytes: Buffer): TextFile {
 }
 
 /** True for a path below `dir`, both real. */
-export function isInside(dir: string, path: string): boolean {
+function isInside(dir: string, path: string): boolean {
   const way = relative(dir, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -1,9 +1,9 @@
-import { readFile, utimes, writeFile } from 'node:fs/promises';
+import { rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NotAProject } from '../../src/project/not-a-project.ts';
+import { createProjectCache } from '../../src/project/project-cache.ts';
 import { readProject } from '../../src/project/read-project.ts';
-import type { FileCache } from '../../src/project/text-files.ts';
 import { code, metadataOf, pipelineOf, projectFolder, read, readDaily, told, write } from './support/project-folder.ts';
 
 test.for([
@@ -108,24 +108,52 @@ test('a version names the definition and its code: it moves with either, and wit
   expect(await version()).not.toBe(edited);
 });
 
-test('with a cache, reading again reads what changed and only that', async () => {
-  const dir = await projectFolder({ 'pipelines/daily/metadata.yaml': metadataOf({ a: [] }), 'custom/any.py': code });
-  const cache: FileCache = new Map();
-  const codeNow = async () =>
-    pipelineOf(await readProject(dir, { env: {}, cache }), 'daily').definition.blocks[0]?.code;
+test('with a cache, what did not change is the same object as before, and any edit is seen', async () => {
+  const dir = await projectFolder({
+    'pipelines/daily/metadata.yaml': metadataOf({ a: [] }),
+    'pipelines/other/metadata.yaml': 'blocks: [{uuid: b, type: custom}]',
+    'custom/any.py': code,
+  });
   const path = join(dir, 'custom/any.py');
   const longAgo = new Date(1_000_000_000_000);
   await utimes(path, longAgo, longAgo);
-  expect(await codeNow()).toBe(code);
-  const remembered = [...cache.values()];
-
-  expect(await codeNow()).toBe(code);
-  expect([...cache.values()]).toEqual(remembered);
-  expect([...cache.values()].every((entry, index) => entry === remembered[index])).toBe(true);
+  const cache = createProjectCache();
+  const env = {};
+  const readAgain = async () => {
+    const project = await readProject(dir, { env, cache });
+    return { daily: pipelineOf(project, 'daily'), other: pipelineOf(project, 'other') };
+  };
+  const first = await readAgain();
+  const second = await readAgain();
+  expect(second.daily).toBe(first.daily);
+  expect(second.other).toBe(first.other);
 
   // Of the same length and with its old time put back: only the file's change time tells.
-  const before = await readFile(path, 'utf8');
-  await writeFile(path, before.replace('1', '2'));
+  await writeFile(path, code.replace('1', '2'));
   await utimes(path, longAgo, longAgo);
-  expect(await codeNow()).toBe(code.replace('1', '2'));
+  const third = await readAgain();
+  expect(third.daily.definition.blocks[0]?.code).toBe(code.replace('1', '2'));
+  expect(third.other).toBe(first.other);
+
+  // A file that was looked for in vain is looked for again.
+  expect(third.other.isRunnable).toBe(false);
+  await write(dir, { 'custom/b.py': code });
+  expect((await readAgain()).other.isRunnable).toBe(true);
+
+  // So are the triggers, and what the project sets for all.
+  await write(dir, { 'pipelines/other/triggers.yaml': 'triggers: [{name: t, schedule_type: api}]' });
+  expect((await readAgain()).other.triggers).toHaveLength(1);
+  await write(dir, { 'metadata.yaml': 'retry_config: {retries: 4}' });
+  expect((await readAgain()).other.definition.retryConfig.retries).toBe(4);
+});
+
+test('a cache forgets what is gone', async () => {
+  const dir = await projectFolder({ 'pipelines/daily/metadata.yaml': metadataOf({ a: [] }), 'custom/any.py': code });
+  const cache = createProjectCache();
+  await readProject(dir, { env: {}, cache });
+  expect(cache.files.size).toBe(3);
+  await rm(join(dir, 'pipelines/daily'), { recursive: true });
+  expect((await readProject(dir, { env: {}, cache })).pipelines).toEqual([]);
+  expect([...cache.files.keys()]).toEqual([expect.stringMatching(/metadata.yaml$/)]);
+  expect(cache.pipelines.size).toBe(0);
 });
