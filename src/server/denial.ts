@@ -10,7 +10,7 @@ export type Denial = {
 };
 
 /** The JSON of a denial: GraphQL's own error shape, so that one piece of client code reads every refusal of this server. */
-export function denialBody(denial: Denial): string {
+function denialBody(denial: Denial): string {
   return `${JSON.stringify({ errors: [{ message: denial.message, extensions: { code: denial.code } }] })}\n`;
 }
 

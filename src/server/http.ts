@@ -64,6 +64,8 @@ async function route(
     case '/':
       return redirect(response, '/graphiql');
     case '/login':
+      // A HEAD is somebody's preview of the link: it must not use up the code.
+      if (request.method === 'HEAD') return deny(response, onlyGet);
       return answerLogin(request, response, { ...parts, hasSession: parts.gate.hasSession(request) });
     case '/graphiql':
       return parts.gate.hasSession(request)

@@ -20,7 +20,8 @@ export async function runOperation(
   prepared: PreparedOperation,
 ): Promise<ExecutionResult | EventResults> {
   const { request, operation } = prepared;
-  const present = (result: ExecutionResult) => presentResult(room, prepared, result);
+  const names = { kind: operation.operation, ...operationNames(prepared), requestId: request.requestId };
+  room.logger.debug({ ...names, transport: request.transport, principal: request.principal.name }, 'operation');
   if (request.signal.aborted) return { errors: [new GraphQLError('The client is gone.')] };
 
   const running =
@@ -31,7 +32,7 @@ export async function runOperation(
     void running.then(dispose, () => undefined);
     return { errors: [deadlinePassed(room.deadlineMs)] };
   }
-  return 'next' in outcome ? outcome : present(outcome);
+  return 'next' in outcome ? outcome : presentResult(room, prepared, outcome);
 }
 
 async function answer(room: OperationRoom, prepared: PreparedOperation): Promise<ExecutionResult> {
@@ -64,12 +65,17 @@ async function argumentsOf(room: OperationRoom, prepared: PreparedOperation): Pr
 
 function presentResult(room: OperationRoom, prepared: PreparedOperation, result: ExecutionResult): ExecutionResult {
   if (!result.errors || result.errors.length === 0) return result;
-  const { request, operationName, documentHash, mayIntrospect } = prepared;
-  const operation = { operationName: operationName ?? prepared.operation.name?.value ?? null, documentHash };
+  const { request, mayIntrospect } = prepared;
+  const operation = operationNames(prepared);
   return {
     ...result,
     errors: presentErrors(result.errors, { request, operation, mayIntrospect, logger: room.logger }),
   };
+}
+
+/** What logs say of an operation. Never its variables. */
+function operationNames({ operation, documentHash }: PreparedOperation) {
+  return { operationName: operation.name?.value ?? null, documentHash };
 }
 
 /** A thing that was thrown outside of any field, as a result whose error will be masked. */

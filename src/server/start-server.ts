@@ -44,7 +44,7 @@ export type ServerOptions = {
   readonly introspectingRoles?: readonly Role[];
   /** Wrong tokens or codes of one address within a minute before it is told to wait. */
   readonly failuresPerMinute?: number;
-  /** How long `drain` takes at most, in milliseconds; 2 s unless given. Half of it is spread over the sockets. */
+  /** How long `drain` and `close` take at most, in milliseconds; 2 s unless given. Goodbyes to sockets are spread over half of it. */
   readonly drainMs?: number;
 };
 
@@ -58,7 +58,7 @@ export type RunningServer = {
   readonly openSockets: () => number;
   /** Stops taking upgrades, says "not ready", ends streams, and closes sockets in waves (1012). Queries are still answered. */
   readonly drain: () => Promise<void>;
-  /** Drains, then stops listening. Settles when no connection is left. */
+  /** Drains and stops listening. Settles when no connection is left; those that don't end by themselves are cut. */
   readonly close: () => Promise<void>;
 };
 
@@ -133,8 +133,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     openSockets: sockets.size,
     drain,
     async close() {
-      await drain();
-      await stop(server, drainMs);
+      // At once, not one after the other: an interrupted server has to be gone soon.
+      await Promise.all([drain(), stop(server, drainMs)]);
     },
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const pattern = /^[A-Za-z0-9_-]{43}$/;
 
 /** Thrown when the token file holds something else than a token, so that nobody is let in (or kept out) by accident. */
-export class TokenFileError extends Error {
+class TokenFileError extends Error {
   override readonly name = 'TokenFileError';
   readonly path: string;
 

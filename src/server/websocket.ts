@@ -91,7 +91,11 @@ export function createSockets(
           protocol: socket.protocol,
           send: (data) => send(socket, data),
           close: (code, reason) => socket.close(code, reason),
-          onMessage: (handle) => socket.on('message', (data) => void handle(String(data)).catch(failed)),
+          onMessage: (handle) =>
+            socket.on('message', (data) => {
+              // Who was told goodbye may still be talking; nothing of it counts.
+              if (socket.readyState === socket.OPEN) handle(String(data)).catch(failed);
+            }),
         },
         connection,
       );

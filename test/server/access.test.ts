@@ -74,6 +74,13 @@ describe('a browser', () => {
     expect((await login(sample, '')).status).toBe(401);
   });
 
+  it('does not use up its code by a preview of the link', async () => {
+    const sample = await startSample();
+    const code = sample.access.newLoginCode();
+    expect(await fetch(`${sample.url}/login?code=${code}`, { method: 'HEAD' })).toMatchObject({ status: 405 });
+    expect((await login(sample, code)).status).toBe(303);
+  });
+
   it('that is signed in may follow the same link again', async () => {
     const sample = await startSample();
     const code = sample.access.newLoginCode();

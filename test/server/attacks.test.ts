@@ -1,7 +1,15 @@
 import { getIntrospectionQuery } from 'graphql';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { documentLimits } from '../../src/graphql/limits.ts';
+import { createDocumentCache } from '../../src/server/document-cache.ts';
+import type { OperationRequest } from '../../src/server/operation-request.ts';
+import type { OperationRoom } from '../../src/server/operation-room.ts';
+import { prepareOperation } from '../../src/server/prepare-operation.ts';
 import { doors } from './support/carry.ts';
-import { type Answer, type SampleServer, startSample } from './support/sample-server.ts';
+import { createFountain } from './support/fountain.ts';
+import { createSampleSchema } from './support/sample-schema.ts';
+import { startSample } from './support/sample-server.ts';
 
 /** A document that asks for much with few characters: each of `levels` fragments spreads the next one twice. */
 const bomb = (levels: number) =>
@@ -22,39 +30,42 @@ const attacks: readonly (readonly [string, string])[] = [
   ['brackets without end', `{ echo(json: ${'['.repeat(5_000)}1${']'.repeat(5_000)}) }`],
 ];
 
-async function timed(
-  sample: SampleServer,
-  carry: (typeof doors)[number][1],
-  query: string,
-): Promise<{ answer: Answer; ms: number }> {
-  const startedAt = performance.now();
-  const answer = await carry(sample, { query });
-  return { answer, ms: performance.now() - startedAt };
-}
-
 describe.each(doors)('by %s', (_, carry) => {
-  it.each(attacks)('%s is refused in no time, and nothing is executed', async (_, query) => {
+  it.each(attacks)('%s is refused, and nothing is executed', async (_, query) => {
     const sample = await startSample({ introspectingRoles: [] });
-    const tries: number[] = [];
-    for (let i = 0; i < 3; i += 1) {
-      const { answer, ms } = await timed(sample, carry, query);
-      expect(answer.errors?.[0]?.message).toBeTruthy();
-      expect(answer.data).toBeUndefined();
-      tries.push(ms);
-    }
+    const answer = await carry(sample, { query });
+    expect(answer.errors?.[0]?.message).toBeTruthy();
+    expect(answer.data).toBeUndefined();
     expect(sample.contexts).toEqual([]);
-    // The best of three: other tests use the same two cores.
-    expect(Math.min(...tries)).toBeLessThan(50);
   });
 
   it('the introspection of tools is let through for those who may read the schema', async () => {
     const sample = await startSample();
-    const query = getIntrospectionQuery({
-      inputValueDeprecation: true,
-      schemaDescription: true,
-      specifiedByUrl: true,
-      directiveIsRepeatable: true,
-    });
+    const query = getIntrospectionQuery({ inputValueDeprecation: true, schemaDescription: true, specifiedByUrl: true });
     expect(await carry(sample, { query })).toMatchObject({ data: { __schema: {} } });
   });
+});
+
+it.each(attacks)('%s costs less than 50 ms of processor time', (_, query) => {
+  const room: OperationRoom = {
+    schema: createSampleSchema({ fountain: createFountain(), bumps: 0, contexts: [], gate: Promise.resolve() }),
+    createContext: () => ({}),
+    limits: documentLimits,
+    documents: createDocumentCache(),
+    introspectingRoles: [],
+    deadlineMs: 1_000,
+    logger: pino({ level: 'silent' }),
+  };
+  const request: OperationRequest = {
+    requestId: '1',
+    transport: 'POST',
+    principal: { name: 'mallory', role: 'VIEWER' },
+    isFromBrowser: false,
+    signal: new AbortController().signal,
+    lastEventId: null,
+  };
+  const before = process.cpuUsage();
+  expect(prepareOperation(room, request, { query }).ok).toBe(false);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000).toBeLessThan(50);
 });

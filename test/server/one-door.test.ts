@@ -113,7 +113,7 @@ describe.each(doors)('by %s', (door, carry) => {
       },
     ]);
     expect(JSON.stringify(answer)).not.toContain(secret);
-    const line = sample.log.find((entry) => entry.requestId === requestId);
+    const line = sample.log.find((entry) => entry.requestId === requestId && entry.level === 50);
     expect(line).toMatchObject({
       operationName: 'Look',
       path: 'fails',

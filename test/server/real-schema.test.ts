@@ -8,6 +8,9 @@ import { connected, subscribe } from './support/probe.ts';
 import { startReal } from './support/real-server.ts';
 import { bearer, jsonOf, post } from './support/sample-server.ts';
 
+/** For promises about time, which a machine that is busy with something else may break once. */
+const retried = { retry: 3 } as const;
+
 it('codegen and GraphiQL can read the whole schema', async () => {
   const { url } = await startReal(createLiveFeed());
   const query = getIntrospectionQuery({
@@ -41,7 +44,7 @@ it.each([
   'subscription { runEvents { __typename } }',
   'subscription { blockRunStatusChanged(filter: {pipelineUuid: {in: ["a"]}}) { __typename } }',
   'subscription { pipelineRunStatusChanged(filter: {tag: {in: ["a"]}}) { __typename } }',
-])('%s lets its stream go within 100 ms of the end of its connection', async (query) => {
+])('%s lets its stream go within 100 ms of the end of its connection', retried, async (query) => {
   const feed = createLiveFeed();
   const { wsUrl } = await startReal(feed);
   const client = await connected(wsUrl);

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { connected, type Probe, subscribe } from './support/probe.ts';
@@ -117,18 +118,19 @@ it('an event stream whose reader takes nothing is cut, and its subscription is l
 });
 
 it('a client that asks and asks but never reads the answers is no longer listened to', async () => {
-  const { wsUrl, contexts } = await startSample({
-    socketLimits: { maxBacklogBytes: 64 * 1024, messagesPerSecond: 100_000 },
-  });
+  const { wsUrl } = await startSample({ socketLimits: { maxBacklogBytes: 64 * 1024, messagesPerSecond: 100_000 } });
   const client = await connected(wsUrl);
   client.socket.pause();
-  const name = 'x'.repeat(50_000);
-  for (let i = 0; i < 2_000; i += 1) client.send(subscribe(`${i}`, '{ hello hello2: hello }', { variables: { name } }));
-  for (let i = 0; i < 500; i += 1) client.send({ type: 'ping', payload: { name } });
-  // The client's own buffer fills up, because we stopped reading: that is back-pressure, all the way to who causes it.
-  await vi.waitFor(() => expect(client.socket.bufferedAmount).toBeGreaterThan(1_000_000));
-  const asked = contexts.length;
+  const payload = { name: 'x'.repeat(50_000) };
+  for (let n = 0; n < 500; n += 1) client.send({ type: 'ping', payload });
+  // 25 MB in each direction: more than the kernel holds. The rest stays with the client, because we stopped reading: back-pressure, all the
+  // way to who causes it. It must not be taken in later either, as long as nothing is read.
+  const unsent = async () => {
+    const before = client.socket.bufferedAmount;
+    await sleep(300);
+    return client.socket.bufferedAmount === before ? before : 0;
+  };
+  await expect.poll(unsent, { timeout: 10_000 }).toBeGreaterThan(1_000_000);
   client.socket.resume();
-  await vi.waitFor(() => expect(client.socket.bufferedAmount).toBe(0), { timeout: 5_000 });
-  expect(asked).toBeLessThan(2_000);
+  for (let n = 0; n < 500; n += 1) expect((await client.next()).type).toBe('pong');
 });

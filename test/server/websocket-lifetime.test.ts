@@ -3,10 +3,13 @@ import { expect, it } from 'vitest';
 import { connected, probe, subscribe } from './support/probe.ts';
 import { startSample } from './support/sample-server.ts';
 
+/** For promises about time, which a machine that is busy with something else may break once. */
+const retried = { retry: 3 } as const;
+
 it.each([
   ['closes', (socket: { close(): void; terminate(): void }) => socket.close()],
   ['vanishes', (socket: { close(): void; terminate(): void }) => socket.terminate()],
-])('when a client %s, its subscriptions are let go within 100 ms, without another event', async (_, leave) => {
+])('when a client %s, its subscriptions are let go within 100 ms, without another event', retried, async (_, leave) => {
   const { wsUrl, fountain, server } = await startSample();
   const client = await connected(wsUrl);
   for (let i = 0; i < 100; i += 1) client.send(subscribe(`${i}`, 'subscription { silence { n } }'));
@@ -16,7 +19,7 @@ it.each([
   expect(server.openSockets()).toBe(0);
 });
 
-it('an unsubscribe lets its source go at once, without another event', async () => {
+it('an unsubscribe lets its source go at once, without another event', retried, async () => {
   const { wsUrl, fountain } = await startSample();
   const client = await connected(wsUrl);
   client.send(subscribe('1', 'subscription { silence { n } }'));

@@ -65,6 +65,15 @@ it.each([
   expect(await client.closed).toMatchObject({ code: 4400 });
 });
 
+it('what a client says after it was told goodbye is not carried out', async () => {
+  const sample = await startSample();
+  const client = await connected(sample.wsUrl);
+  client.send('hello?');
+  client.send(subscribe('1', 'mutation { bump }'));
+  await client.closed;
+  expect(sample.bumps).toBe(0);
+});
+
 it('an id that is in use closes the connection with 4409', async () => {
   const { wsUrl, fountain } = await startSample();
   const client = await connected(wsUrl);

@@ -65,4 +65,6 @@ process.on('message', (order) => {
   }
   if (order === 'close') void server.close().then(() => process.disconnect());
 });
+// Whoever started this may be killed; nothing is to stay behind.
+process.on('disconnect', () => process.exit());
 process.send?.({ url: server.url });
