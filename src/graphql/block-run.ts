@@ -6,7 +6,7 @@ import type { BlockRun } from '../generated/prisma/client.ts';
 import { BlockRunAttemptRef } from './block-run-attempt.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
-import { BlockLanguageRef, BlockTypeRef, everyBlock, RetryConfigRef } from './definition.ts';
+import { BlockLanguageRef, BlockTypeRef, findBlock, RetryConfigRef } from './definition.ts';
 import { formatId, parseId } from './ids.ts';
 import { NodeRef } from './node.ts';
 import { BlockOutputRef, BlockTestRef, sampleCountArguments, sampleOutputs } from './output.ts';
@@ -164,8 +164,7 @@ async function runOf({ loaders }: GraphQLContext, block: BlockRun) {
 async function definitionOf(context: GraphQLContext, block: BlockRun): Promise<BlockDefinition | null> {
   const run = await runOf(context, block);
   const version = await context.definitions.load(run.pipelineUuid, run.pipelineVersion);
-  const blocks = version ? everyBlock(version.definition) : [];
-  return blocks.find(({ uuid }) => uuid === block.blockUuid) ?? null;
+  return version && findBlock(version.definition, block.blockUuid);
 }
 
 async function newestAttempt({ loaders }: GraphQLContext, block: BlockRun) {

@@ -78,12 +78,18 @@ export function createContextFactory(services: GraphQLServices) {
   });
 }
 
+const asking = new WeakMap<DocumentNode, boolean>();
+
+/** Remembered per document: a subscription's is asked about at each of its events. */
 function asksForEventCursor(document: DocumentNode): boolean {
+  const known = asking.get(document);
+  if (known !== undefined) return known;
   let asks = false;
   visit(document, {
     Field: (field) => {
       asks ||= field.name.value === 'eventCursor';
     },
   });
+  asking.set(document, asks);
   return asks;
 }

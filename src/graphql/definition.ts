@@ -177,14 +177,25 @@ export function blocksOf(definition: PipelineDefinition): BlockInDefinition[] {
 }
 
 function named(definition: PipelineDefinition, uuids: readonly string[]): BlockInDefinition[] {
-  const blocks = new Map(everyBlock(definition).map((block) => [block.uuid, block]));
   return uuids.flatMap((uuid) => {
-    const block = blocks.get(uuid);
+    const block = findBlock(definition, uuid);
     return block ? [{ block, definition }] : [];
   });
 }
 
-export function everyBlock(definition: PipelineDefinition): readonly BlockDefinition[] {
+const blocksByUuid = new WeakMap<PipelineDefinition, ReadonlyMap<string, BlockDefinition>>();
+
+/** The block of that name; null when the definition has none. A page of block runs asks a thousand times. */
+export function findBlock(definition: PipelineDefinition, uuid: string): BlockDefinition | null {
+  let blocks = blocksByUuid.get(definition);
+  if (!blocks) {
+    blocks = new Map(everyBlock(definition).map((block) => [block.uuid, block]));
+    blocksByUuid.set(definition, blocks);
+  }
+  return blocks.get(uuid) ?? null;
+}
+
+function everyBlock(definition: PipelineDefinition): readonly BlockDefinition[] {
   return [...definition.blocks, ...definition.conditionals, ...definition.callbacks];
 }
 

@@ -44,6 +44,6 @@ export function documentDepth(document: DocumentNode, options: { readonly intros
 }
 
 /** graphql-js has a rule of its own against introspection that nests its lists. */
-export function isIntrospection(fieldName: string): boolean {
+function isIntrospection(fieldName: string): boolean {
   return fieldName === '__schema' || fieldName === '__type';
 }

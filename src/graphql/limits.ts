@@ -15,14 +15,14 @@ export type LimitedDocument = {
   readonly introspectionIsFree: boolean;
 };
 
-export const maxTokens = 2_000;
+const maxTokens = 2_000;
 const maxAliases = 30;
 const maxDirectives = 20;
 const maxDepth = 12;
 const maxCost = 1_000;
 
 /** What is too much about a document: nothing, or one sentence per limit that it passes. */
-export function checkLimits(limited: LimitedDocument): readonly GraphQLError[] {
+function checkLimits(limited: LimitedDocument): readonly GraphQLError[] {
   const { document, introspectionIsFree } = limited;
   const { aliases, directives } = countAliasesAndDirectives(document);
   const depth = documentDepth(document, { introspectionIsFree });
