@@ -7,6 +7,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import type { Watchdog } from './executor.ts';
 
 /** A running watchdog. */
@@ -19,6 +20,7 @@ export type RunningWatchdog = Watchdog & {
 
 const script = `
 trap '' INT TERM HUP QUIT PIPE
+echo ready
 groups=' '
 postmaster=
 while read -r line; do
@@ -110,17 +112,21 @@ function startShell(): Promise<ChildProcess> {
   // The environment is empty so that nothing secret stands in /proc/<pid>/environ of a process that needs none of it.
   const shell = spawn('/bin/sh', ['-c', script, 'penstock-watchdog'], {
     detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     env: {},
     cwd: '/',
   });
   shell.stdin?.on('error', () => {}); // It died; 'exit' brings the next one.
-  shell.unref();
-  const pipe = shell.stdin as (typeof shell.stdin & { unref?: () => void }) | null;
-  pipe?.unref?.();
   return new Promise((resolve, reject) => {
-    shell.once('spawn', () => resolve(shell));
+    // Ready means that its traps are set: from then on a Ctrl-C in the terminal can't end it.
+    shell.stdout.once('data', () => {
+      shell.stdout.destroy();
+      shell.unref();
+      (shell.stdin as Socket).unref();
+      resolve(shell);
+    });
     shell.once('error', reject);
+    shell.once('exit', () => reject(new Error('The watchdog (/bin/sh) ended at once.')));
   });
 }
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pythonEnvironment } from '../../src/worker/executors/python-environment.ts';
 import { findPython } from '../../src/worker/executors/python-find.ts';
 import { createFrameReader, encodeFrame } from '../../src/worker/executors/python-frames.ts';
+import { createLineOrder } from '../../src/worker/executors/python-line-order.ts';
 import { cutText, longestLine } from '../../src/worker/executors/python-log-lines.ts';
 
 describe('finding Python', () => {
@@ -63,4 +64,28 @@ test('a long logger message is cut at 32 KB between characters, and holds nothin
   const pieces = cutText(`${'ä'.repeat(longestLine)}\0\ud800`);
   expect(pieces.join('')).toBe(`${'ä'.repeat(longestLine)}\ufffd\ufffd`);
   expect(Math.max(...pieces.map((piece) => Buffer.byteLength(piece)))).toBeLessThanOrEqual(longestLine);
+});
+
+describe('the order of lines that come on two ways', () => {
+  const heard: string[] = [];
+  const hear = (line: string) => () => void heard.push(line);
+
+  test('is the order in which they were written, whatever comes first', () => {
+    const order = createLineOrder();
+    order.relayed(1, 3, hear('b'));
+    order.relayed(2, 3, hear('d'));
+    expect(heard).toEqual([]);
+    order.said(0, hear('a'));
+    expect(heard).toEqual(['a', 'b']);
+    order.said(3, hear('c'));
+    expect(heard.splice(0)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('does not wait for ever: at the end all is delivered', () => {
+    const order = createLineOrder();
+    order.said(100, hear('after what was lost'));
+    order.relayed(5, 1, hear('also'));
+    order.flush();
+    expect(heard.splice(0)).toEqual(['also', 'after what was lost']);
+  });
 });

@@ -54,7 +54,7 @@ def is_gone(group):
     except ChildProcessError:
         pass
     try:
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(group, 0)
         return False
     except ProcessLookupError:
         return True
