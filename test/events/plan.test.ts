@@ -7,6 +7,7 @@ import {
   readPage,
   readPosition,
   readRunPage,
+  readSeenSeq,
   readTail,
   readWindow,
 } from '../../src/store/run-event-log.ts';
@@ -83,6 +84,12 @@ describe('behind 100,000 events, in a table that was empty when analyzed,', () =
   test('a page of one run touches only that run', async () => {
     const { result, blocks } = await counted(reader, (client) => readRunPage(client, run, 20, 50));
     expect(result).toHaveLength(50);
+    expect(blocks).toBeLessThan(150);
+  });
+
+  test('finding how much of a run was seen touches only that run', async () => {
+    const { result, blocks } = await counted(reader, (client) => readSeenSeq(client, run, { seen: now, page: null }));
+    expect(result).toBe(0);
     expect(blocks).toBeLessThan(150);
   });
 

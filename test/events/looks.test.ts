@@ -1,0 +1,86 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startEventFeed } from '../../src/events/feed.ts';
+import type { Database } from '../../src/store/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { keyOf, takeEvents } from './reading.ts';
+import { openTestLog, type TestLog } from './test-log.ts';
+
+let testDatabase: TestDatabase;
+let log: TestLog;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  log = await openTestLog(testDatabase.connection);
+});
+afterAll(async () => {
+  await log.close();
+  await testDatabase.drop();
+});
+
+test('a thousand wake-ups during a look are one more look', async () => {
+  const looks = watchLooks(log.database);
+  const feed = await startEventFeed({ database: looks.database });
+  const [run] = (await log.createRuns(1)) as [bigint];
+  const stream = await feed.open({ after: null, pipelineRunId: null, filter: () => true });
+  await log.append(run, 1);
+  await takeEvents(stream, 1);
+
+  looks.hold();
+  feed.wake();
+  await looks.begun();
+  const before = looks.count();
+  for (let n = 0; n < 1000; n++) feed.wake();
+  expect(feed.lagMs()).toBeGreaterThan(0);
+  looks.release();
+  await log.append(run, 1);
+  feed.wake();
+  expect((await takeEvents(stream, 1)).map(keyOf)).toEqual([`${run}:2`]);
+  await expect.poll(() => feed.lagMs()).toBe(0);
+  // The one more, one for the last wake-up, and what the clock may have brought on a busy machine.
+  expect(looks.count() - before).toBeLessThan(6);
+  await feed.stop();
+});
+
+test('with nobody listening, wake-ups cost nothing', async () => {
+  const looks = watchLooks(log.database);
+  const feed = await startEventFeed({ database: looks.database });
+  for (let n = 0; n < 1000; n++) feed.wake();
+  await feed.position();
+  expect(looks.count()).toBe(0);
+  await feed.stop();
+});
+
+/** Counts the looks of a tail, and can hold them back. */
+function watchLooks(database: Database) {
+  let count = 0;
+  let gate = Promise.resolve();
+  let release = () => {};
+  let begun = Promise.withResolvers<void>();
+  const connect = async (name: string): Promise<pg.Client> => {
+    const client = await database.connect(name);
+    const query = client.query.bind(client) as (...given: readonly unknown[]) => Promise<unknown>;
+    const counted = async (...given: readonly unknown[]) => {
+      const [statement] = given;
+      if (typeof statement === 'object' && statement !== null && 'name' in statement) {
+        count++;
+        begun.resolve();
+        await gate;
+      }
+      return query(...given);
+    };
+    return Object.assign(client, { query: counted });
+  };
+  return {
+    database: { ...database, connect },
+    count: () => count,
+    begun: () => begun.promise,
+    hold: () => {
+      begun = Promise.withResolvers();
+      gate = new Promise((resolve) => {
+        release = resolve;
+      });
+    },
+    release: () => release(),
+  };
+}
