@@ -17,7 +17,7 @@ def export_weather_report(summary, *args, **kwargs):
         )
     report = f"# Seattle weather, by {kwargs['ds']}\n\n" + '\n'.join(lines) + '\n'
 
-    folder = os.path.join(tempfile.gettempdir(), 'penstock-examples')
+    folder = os.path.join(tempfile.gettempdir(), f'penstock-examples-{os.getuid()}')
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, 'seattle-weather.md')
     with open(path, 'w', encoding='utf-8') as file:

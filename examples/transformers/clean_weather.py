@@ -31,4 +31,4 @@ def test_something_is_left(days, *args):
 @test
 def test_temperatures_make_sense(days, *args):
     wrong = [day['date'] for day in days if day['coldest'] > day['warmest']]
-    assert not wrong, f'colder than the warmest hour is warmer than it on {wrong}'
+    assert not wrong, f'the coldest hour was warmer than the warmest on {wrong}'

@@ -61,7 +61,7 @@ export class Fields {
   /** A number written as text counts. */
   number(key: string, rule: NumberRule): number | null {
     const value = this.#get(key);
-    if (value === null || value === '') return null;
+    if (value === null || (typeof value === 'string' && value.trim() === '')) return null;
     const number = typeof value === 'string' ? Number(value) : value;
     const isGood = typeof number === 'number' && number >= rule.min && (!rule.integer || Number.isSafeInteger(number));
     if (isGood && Number.isFinite(number)) return number;

@@ -12,7 +12,7 @@ import { textFiles } from './text-files.ts';
  * Reads a Mage project folder. What is wrong in its files is in the answer, each problem on the pipeline or trigger it concerns.
  * `env` is what templates and `envs` see; with the same `cache` (and the same `env` object) as before, only
  * what changed is read anew, and the rest are the same objects.
- * Throws NotAProject when the folder is not there or holds no project.
+ * Throws NotAProject when the folder is not there or holds no project, and what the system says when it can't be read just now.
  */
 export async function readProject(
   dir: string,
@@ -57,6 +57,7 @@ export async function findProject(dir: string): Promise<string> {
   }
   const entries = await entriesOf(root);
   if (isProject(entries)) return root;
+  // A near miss is worth a hint: a project often sits in a subfolder of its repository.
   const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).slice(0, 100);
   const inner = await Promise.all(
     folders.map(async ({ name }) => ({ name, entries: await entriesOf(join(root, name)) })),
@@ -74,9 +75,15 @@ function isProject(entries: Awaited<ReturnType<typeof entriesOf>>): boolean {
   return entries.some((entry) => entry.name === 'metadata.yaml' || entry.name === 'pipelines');
 }
 
-/** Empty for a folder that is not there or can't be read. */
+/** Empty for what is no folder. Rejects for one that can't be read: nobody must take it for empty. */
 async function entriesOf(dir: string) {
-  return readdir(dir, { withFileTypes: true }).catch(() => []);
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
 }
 
 /** The folders below pipelines/, sorted; leftovers that hold nothing visible are passed over. */

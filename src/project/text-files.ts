@@ -1,8 +1,10 @@
 import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { atMost } from './at-most.ts';
 
 /** A larger file is no hand-written definition or block. */
 const maxFileBytes = 4 * 1024 * 1024;
+const readsAtOnce = 32;
 
 export type TextFile =
   | { readonly kind: 'text'; readonly text: string }
@@ -15,7 +17,10 @@ export type FileCache = Map<string, { readonly stamp: string; readonly file: Tex
 
 /** Reads files of a project, only files inside of it, each once per reading of the project. */
 export type TextFiles = {
-  /** `path` is relative to the project, with forward slashes. A file that did not change is the same object. Never rejects. */
+  /**
+   * `path` is relative to the project, with forward slashes. A file that did not change is the same object. Rejects only when the
+   * machine can't read now (out of handles, a failing disk), which says nothing about the file.
+   */
   readonly read: (path: string) => Promise<TextFile>;
   /** Lets the cache forget what this reading did not come across. */
   readonly forgetOthers: () => void;
@@ -25,6 +30,7 @@ export type TextFiles = {
 export function textFiles(dir: string, cache: FileCache): TextFiles {
   const reading = new Map<string, Promise<TextFile>>();
   const seen = new Set<string>();
+  const inTurn = atMost(readsAtOnce);
   const realFolder = memoize((folder: string) => realpath(folder));
 
   async function readInside(path: string): Promise<TextFile> {
@@ -47,7 +53,7 @@ export function textFiles(dir: string, cache: FileCache): TextFiles {
     read(path) {
       const known = reading.get(path);
       if (known) return known;
-      const file = readInside(path).catch(explain);
+      const file = inTurn(() => readInside(path).catch(explain));
       reading.set(path, file);
       return file;
     },
@@ -73,11 +79,14 @@ function memoize(read: (key: string) => Promise<string>): (key: string) => Promi
 }
 
 const missing: TextFile = { kind: 'missing' };
+/** What the file itself is to blame for. */
+const ownFaults: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'EISDIR', 'EINVAL']);
 
 function explain(error: unknown): TextFile {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (code === 'ENOENT' || code === 'ENOTDIR') return missing;
-  return { kind: 'unusable', why: `can't be read (${code || String(error)})` };
+  if (!ownFaults.has(code)) throw error;
+  return { kind: 'unusable', why: `can't be read (${code})` };
 }
 
 function decode(bytes: Buffer): TextFile {

@@ -78,6 +78,7 @@ test.for([
   ['../outside.py', 'lies outside of the project'],
   ['custom/link.py', 'lies outside of the project'],
   ['custom', 'is not a file'],
+  ['custom/loop.py', "can't be read (ELOOP)"],
   ['custom/latin1.py', 'is not UTF-8 text'],
   ['custom/binary.py', 'holds NUL characters'],
 ] as const)('%s is no code: it %s', async ([path, why]) => {
@@ -88,6 +89,7 @@ test.for([
   });
   await writeFile(join(dir, '../outside.py'), code);
   await symlink(join(dir, '../outside.py'), join(dir, 'custom/link.py'));
+  await symlink(join(dir, 'custom/loop.py'), join(dir, 'custom/loop.py'));
   const daily = pipelineOf(await readProject(dir, { env: {} }), 'daily');
   expect(daily.definition.blocks[0]?.code).toBeNull();
   expect(told(daily.problems)).toEqual([expect.stringContaining(`has no code that can be used: ${path} ${why}`)]);

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { NotAProject } from '../../src/project/not-a-project.ts';
 import { createProjectCache } from '../../src/project/project-cache.ts';
@@ -156,4 +158,24 @@ test('a cache forgets what is gone', async () => {
   expect((await readProject(dir, { env: {}, cache })).pipelines).toEqual([]);
   expect([...cache.files.keys()]).toEqual([expect.stringMatching(/metadata.yaml$/)]);
   expect(cache.pipelines.size).toBe(0);
+});
+
+test('a project of more files than a process may open is read all the same', async () => {
+  const blocks = Array.from({ length: 400 }, (_, index) => `b${index}`);
+  const dir = await projectFolder({
+    'pipelines/daily/metadata.yaml': `blocks: [${blocks.map((uuid) => `{uuid: ${uuid}, type: custom}`).join(', ')}]`,
+    ...Object.fromEntries(blocks.map((uuid) => [`custom/${uuid}.py`, code])),
+  });
+  const reader = new URL('../../src/project/read-project.ts', import.meta.url).href;
+  const script = `import(${JSON.stringify(reader)}).then(async ({ readProject }) => {
+    const { pipelines } = await readProject(${JSON.stringify(dir)}, { env: {} });
+    console.log(pipelines[0].isRunnable, pipelines[0].definition.blocks.length);
+  })`;
+  const { stdout } = await promisify(execFile)('sh', [
+    '-c',
+    'ulimit -n 100; exec "$0" -e "$1"',
+    process.execPath,
+    script,
+  ]);
+  expect(stdout).toBe('true 400\n');
 });
