@@ -18,7 +18,7 @@ export type Standstill = {
 };
 
 /** How long a counter stands still before its worker is lost: beats come every 500 ms from one that holds work, every 10 s from an idle one. */
-export const lossRules = { stillMs: 2000, idleStillMs: 25_000, looks: 4, freeStillMs: 600, freeLooks: 3 } as const;
+const lossRules = { stillMs: 2000, idleStillMs: 25_000, looks: 4, freeStillMs: 600, freeLooks: 3 } as const;
 
 /**
  * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks (25 s when it

@@ -10,7 +10,7 @@ export type Store = {
 };
 
 /** Thrown when a given database can't be used: the sentence says why and what to do, without the password. */
-export class DatabaseUnavailableError extends Error {
+class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseUnavailableError';
 }
 

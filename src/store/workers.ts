@@ -22,7 +22,23 @@ export async function endWorker(client: Client, workerId: bigint, now: Date): Pr
 }
 
 /** The class of the advisory lock that a worker's session holds while it lives. */
-export const workerLockClass = 7401;
+const workerLockClass = 7401;
+
+/** Takes a worker's lock for as long as this session lives: a free lock is the fast hint that the worker is gone. */
+export async function holdWorkerLock(client: pg.ClientBase, workerId: bigint): Promise<void> {
+  await client.query('select pg_advisory_lock($1, $2)', [workerLockClass, Number(workerId)]);
+}
+
+/** Moves a worker's counter on. One that was taken for lost and is not comes back into sight with its next beat. */
+export async function beatWorker(client: pg.ClientBase, workerId: bigint, busy: number): Promise<void> {
+  await client.query({
+    name: 'beat',
+    text: `with revived as (update worker set ended_at = null where id = $1 and ended_at is not null)
+           insert into worker_beat (worker_id, counter, busy, at) values ($1, 1, $2, now())
+           on conflict (worker_id) do update set counter = worker_beat.counter + 1, busy = excluded.busy, at = excluded.at`,
+    values: [workerId, busy],
+  });
+}
 
 export type WorkerSighting = {
   readonly id: bigint;
