@@ -41,11 +41,13 @@ class Counts:
         self.memory.close()
 
 
+_waiting = array.array('i', [0])
+
+
 def unread(descriptor):
     """Bytes that wait in a pipe, seen from either end."""
-    waiting = array.array('i', [0])
     try:
-        fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
+        fcntl.ioctl(descriptor, termios.FIONREAD, _waiting)
     except OSError:
         return 0
-    return waiting[0]
+    return _waiting[0]
