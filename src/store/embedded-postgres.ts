@@ -6,7 +6,7 @@ import { lockDirectory } from './embedded/directory-lock.ts';
 import { keepLogSmall } from './embedded/log-file.ts';
 import { accountName, chooseLauncher, type Launcher } from './embedded/postgres-account.ts';
 import { findPostgresBinaries, type PostgresBinaries } from './embedded/postgres-binaries.ts';
-import { initializeCluster, leftoverPostmaster, stopPostmaster } from './embedded/postgres-process.ts';
+import { initializeCluster } from './embedded/postgres-process.ts';
 import { postgresSettings } from './embedded/postgres-settings.ts';
 import { makeSocketDirectory, removeSocketDirectory } from './embedded/socket-directory.ts';
 import { supervise } from './embedded/supervisor.ts';
@@ -92,13 +92,9 @@ async function serve(
   };
 }
 
-/** Makes the cluster if there is none, and ends what still runs on it. */
+/** Makes the cluster if there is none, and finds out who is to run it. */
 async function prepareCluster(binaries: PostgresBinaries, directory: DataDirectory): Promise<Launcher> {
-  if (hasCluster(directory)) {
-    const leftover = leftoverPostmaster(directory.cluster);
-    if (leftover !== undefined) await stopPostmaster(leftover);
-    return chooseLauncher(binaries, directory.cluster);
-  }
+  if (hasCluster(directory)) return chooseLauncher(binaries, directory.cluster);
   accountName();
   const { unfinished, cluster } = directory;
   rmSync(unfinished, { recursive: true, force: true });

@@ -26,7 +26,7 @@ export async function schemaDrift(connection: ConnectionSettings): Promise<strin
       filters,
     }),
   );
-  return stdout === '-- This is an empty migration.' ? '' : (stdout ?? '');
+  return (stdout ?? '').replace('-- This is an empty migration.', '').trim();
 }
 
 /** What `prisma migrate status` finds out about the database and prisma/migrations. */

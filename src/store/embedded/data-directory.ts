@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError } from './data-directory-error.ts';
 
 /** Where the parts of an embedded Postgres lie: all of them in `<dataDir>/postgres`, so that nothing else there is touched. */
@@ -109,11 +109,23 @@ function listDirectory(path: string): readonly string[] {
 
 function makeDirectory(path: string): string {
   try {
-    mkdirSync(path, { recursive: true });
+    makeWithParents(path);
     if (!statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     return realpathSync(path);
   } catch (error) {
     throw unusable(path, error);
+  }
+}
+
+/** Not mkdir's `recursive`: where a file system answers "no such directory" to every mkdir (/proc), Node never returns. */
+function makeWithParents(path: string): void {
+  if (existsSync(path)) return;
+  makeWithParents(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another server, at the same moment.
+    if (!existsSync(path)) throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -103,12 +103,16 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** The postmaster that an earlier server of ours left running on this cluster, if any. */
+/**
+ * The postmaster that an earlier server of ours left running on this cluster, if any. When the file that names it names
+ * some other living process (pids are reused, in containers often), the file is removed: Postgres would refuse to start.
+ */
 export function leftoverPostmaster(cluster: string): number | undefined {
-  try {
-    const pid = Number.parseInt(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'), 10);
-    return isPostmasterOf(cluster, pid) ? pid : undefined;
-  } catch {
-    return undefined;
-  }
+  const pidFile = join(cluster, 'postmaster.pid');
+  if (!existsSync(pidFile)) return undefined;
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
+  if (isPostmasterOf(cluster, pid)) return pid;
+  // If that process is gone Postgres sees to the file itself, and then also to backends that the postmaster left.
+  if (processStart(pid) !== undefined) rmSync(pidFile);
+  return undefined;
 }

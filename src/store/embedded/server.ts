@@ -4,7 +4,7 @@ import type { ConnectionSettings } from '../connection.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { DataDirectoryError } from './data-directory-error.ts';
 import type { Launcher } from './postgres-account.ts';
-import { type PostgresProcess, spawnPostgres } from './postgres-process.ts';
+import { leftoverPostmaster, type PostgresProcess, spawnPostgres, stopPostmaster } from './postgres-process.ts';
 
 /** Everything a postmaster is started with; the same at each restart, so connections find it where it was. */
 export type ServerPlan = {
@@ -17,25 +17,34 @@ export type ServerPlan = {
 };
 
 const lookEveryMs = 10;
-const orphanPatienceMs = 10_000;
+const occupiedPatienceMs = 20_000;
 const recoveryNoticeMs = 10_000;
 
 /**
- * Starts Postgres and waits until it answers, through its crash recovery if there is one to do.
- * Throws DataDirectoryError with its last words when it ends instead.
+ * Starts Postgres and waits until it answers, through its crash recovery if there is one to do. A postmaster that an earlier
+ * server of ours left running is stopped first. Throws DataDirectoryError with its last words when it ends instead.
  */
 export async function startServer(plan: ServerPlan): Promise<PostgresProcess> {
   const { launcher, program, directory, settings, connection } = plan;
-  for (let waitedMs = 0; ; waitedMs += 100) {
+  const giveUpAt = performance.now() + occupiedPatienceMs;
+  for (;;) {
+    const leftover = leftoverPostmaster(directory.cluster);
+    if (leftover !== undefined) await stopPostmaster(leftover);
     const server = spawnPostgres(launcher, program, directory.cluster, settings, directory.log);
     if (await answers(server, connection, plan.onProblem)) return server;
     const lastWords = server.lastWords(12);
-    // Of a postmaster that was killed, the backends take a moment to notice; until then Postgres starts no other.
-    const orphansRemain = /shared memory block .* is still in use/.test(lastWords);
-    if (!orphansRemain || waitedMs >= orphanPatienceMs) throw refusedToStart(directory, await server.ended, lastWords);
-    await delay(100);
+    if (!occupied.test(lastWords) || performance.now() > giveUpAt) {
+      throw refusedToStart(directory, await server.ended, lastWords);
+    }
+    await delay(50);
   }
 }
+
+/**
+ * What Postgres says when the cluster is not free yet: backends of a postmaster that was killed take a moment to notice,
+ * and a server that was killed while it started Postgres leaves one that is only just coming up.
+ */
+const occupied = /shared memory block .* is still in use|lock file "postmaster\.pid" already exists/;
 
 async function answers(
   server: PostgresProcess,
