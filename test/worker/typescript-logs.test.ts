@@ -93,6 +93,15 @@ test.each([
   expect(second.pid).toBe(first.pid);
 });
 
+test('text that takes the other way is never late', async () => {
+  await using project = createProject({ slots: 1 });
+  const code = `import { writeSync } from 'node:fs';
+    export default ({ logger }) => { for (let i = 0; i < 3; i++) logger.info('told'); writeSync(1, 'raw'); writeSync(2, 'raw'); };`;
+  for (let count = 0; count < 500; count++) {
+    expect((await project.run(code)).said.sort()).toEqual(['raw', 'raw', 'told', 'told', 'told']);
+  }
+});
+
 test('what an attempt left behind does not speak in the next one', async () => {
   await using project = createProject({ slots: 1 });
   const first = await project.run(`export default () => {

@@ -10,6 +10,8 @@ export type Attempt = {
   readonly abort: AbortController;
   /** Fails the attempt from outside its function: an exception in a timer, a promise that can't settle any more. */
   readonly fail: (error: unknown) => void;
+  /** Rejects with what it was failed with. */
+  readonly failed: Promise<never>;
 };
 
 const attempts = new AsyncLocalStorage<Attempt>();

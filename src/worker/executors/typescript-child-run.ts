@@ -8,7 +8,7 @@ import type { BlockModules, ModuleExports } from './typescript-child-modules.ts'
 import { storeOutputs } from './typescript-child-outputs.ts';
 import type { BlockMode, TaskFrame } from './typescript-protocol.ts';
 
-type Work = {
+export type BlockWork = {
   readonly task: TaskFrame;
   /** The run's variables as JSON text. */
   readonly variables: string;
@@ -17,10 +17,13 @@ type Work = {
   readonly attempt: Attempt;
 };
 
+export type BlockResult = {
+  readonly outputs: readonly OutputManifest[];
+  readonly tests: readonly BlockTestResult[];
+};
+
 /** Loads the block, calls it, stores what it gives and runs its tests. Rejects with what the block threw. */
-export async function runBlock(
-  work: Work,
-): Promise<{ readonly outputs: readonly OutputManifest[]; readonly tests: readonly BlockTestResult[] }> {
+export async function runBlock(work: BlockWork): Promise<BlockResult> {
   const { task } = work;
   const exports = await work.modules.load(task.file, task.source);
   const block = pickFunction(exports, task.mode, task.blockUuid);
@@ -31,7 +34,7 @@ export async function runBlock(
 }
 
 /** What a block is called with. `signal` is a getter, to know whether the block cares for it; `variables` so that each call has its own copy, made only when wanted. */
-function argumentsOf({ task, variables, projectDir, attempt }: Work, inputs: readonly unknown[]): BlockArguments {
+function argumentsOf({ task, variables, projectDir, attempt }: BlockWork, inputs: readonly unknown[]): BlockArguments {
   let parsed: BlockArguments['variables'] | null = null;
   const parse = () => {
     parsed ??= JSON.parse(variables) as BlockArguments['variables'];

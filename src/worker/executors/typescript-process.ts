@@ -1,13 +1,14 @@
 import type { Duplex } from 'node:stream';
-import type { AttemptOutcome, AttemptTask, Watchdog } from '../executor.ts';
+import type { AttemptOutcome, Watchdog } from '../executor.ts';
 import type { OutOfMemoryCounter } from './python-out-of-memory.ts';
 import { signalGroup } from './python-process-group.ts';
 import { groupHasOthers } from './typescript-group.ts';
 import type { Job } from './typescript-job.ts';
 import { launchChild } from './typescript-launch.ts';
 import { type ChildEnd, outcomeOfDeath, outcomeOfResult } from './typescript-outcome.ts';
-import { type ChildFrame, createFrameReader, type TaskFrame } from './typescript-protocol.ts';
+import { type ChildFrame, createFrameReader } from './typescript-protocol.ts';
 import { readRawOutput } from './typescript-raw-output.ts';
+import { taskFrame, variablesText } from './typescript-task-frame.ts';
 
 /** The worker's side of one child process. */
 export type BlockProcess = {
@@ -187,7 +188,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
       const isKnown = codes.get(given.task.file) === given.codeId;
       codes.set(given.task.file, given.codeId);
       const variables = variablesText(given.task);
-      channel.write(`${JSON.stringify(frameOf(given, isKnown, variables === lastVariables ? null : variables))}\n`);
+      channel.write(`${JSON.stringify(taskFrame(given, isKnown, variables === lastVariables ? null : variables))}\n`);
       lastVariables = variables;
       if (group !== null) given.started(group);
     },
@@ -203,43 +204,6 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
     kill,
   };
   return self;
-}
-
-function frameOf({ task, codeId, source }: Job, isKnown: boolean, variables: string | null): TaskFrame {
-  return {
-    file: task.file,
-    codeId,
-    source: isKnown ? null : source,
-    mode: modes[task.blockType] ?? 'block',
-    pipelineUuid: task.pipelineUuid,
-    blockUuid: task.blockUuid,
-    pipelineRunId: task.pipelineRunId,
-    blockRunId: task.blockRunId,
-    attempt: task.attempt,
-    retryAttempt: task.retryAttempt,
-    configuration: task.configuration,
-    variables,
-    inputs: task.inputs,
-    outputsRoot: task.outputsRoot,
-    outputPath: task.outputPath,
-  };
-}
-
-const modes: { readonly [blockType: string]: TaskFrame['mode'] } = {
-  conditional: 'condition',
-  sensor: 'sensor',
-  callback: 'callback',
-};
-
-/** The blocks of a run share one object of variables. */
-const variablesTexts = new WeakMap<object, string>();
-
-function variablesText({ variables }: AttemptTask): string {
-  const known = variablesTexts.get(variables);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(variables);
-  variablesTexts.set(variables, text);
-  return text;
 }
 
 async function groupGone(group: number): Promise<void> {
