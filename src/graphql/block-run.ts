@@ -3,10 +3,10 @@ import type { BlockTestResult } from '../domain/outputs.ts';
 import { type BlockDefinition, defaultRetryConfig } from '../domain/pipeline.ts';
 import { maskVariables } from '../domain/variables.ts';
 import type { BlockRun } from '../generated/prisma/client.ts';
+import { BlockLanguageRef, BlockTypeRef, findBlock, RetryConfigRef } from './block.ts';
 import { BlockRunAttemptRef } from './block-run-attempt.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
-import { BlockLanguageRef, BlockTypeRef, findBlock, RetryConfigRef } from './definition.ts';
 import { formatId, parseId } from './ids.ts';
 import { NodeRef } from './node.ts';
 import { BlockOutputRef, BlockTestRef, sampleCountArguments, sampleOutputs } from './output.ts';
@@ -89,6 +89,7 @@ export const BlockRunRef = builder.prismaObject('BlockRun', {
     attempt: t.exposeInt('attempt', { description: "The present attempt's number, 0 before the first." }),
     attempts: t.field({
       type: [BlockRunAttemptRef],
+      extensions: { typicalItems: 3 },
       description: 'The attempts ever made, oldest first (the newest `last` of them); a retry never removes one.',
       args: {
         last: t.arg.int({

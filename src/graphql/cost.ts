@@ -38,9 +38,11 @@ export function estimateCost(asked: {
 
 const rowCost = 0.1;
 const listCost = 1;
-/** Items of a list that has no page size: blocks of a pipeline, retries of a run. */
-const itemsOfPlainList = 10;
-const itemsOfPage = 25;
+/**
+ * Items of a list whose size nobody asked for: blocks of a pipeline, attempts of a block run, the block runs of a run. Such a
+ * list may hold more, but most hold fewer, and what people write while they explore must not be refused for what might be.
+ */
+const itemsOfUnsizedList = 10;
 
 function costOfOperation(
   schema: GraphQLSchema,
@@ -77,7 +79,7 @@ function costOfOperation(
     const named = getNamedType(field.type);
     const isList = isListType(getNullableType(field.type));
     const size = sizeAsked(node, field, variables);
-    const items = isList ? (size ?? pageSize ?? itemsOfPlainList) : 1;
+    const items = isList ? (size ?? pageSize ?? unsized(field)) : 1;
     const inside = node.selectionSet ? ofSelections(node.selectionSet, named.name, isList ? null : size) : 0;
     const each = isCompositeType(named) ? rowCost : 0;
     return ownCost(field, size) + items * (each + inside);
@@ -85,6 +87,12 @@ function costOfOperation(
 
   const root = schema.getRootType(operation.operation);
   return root ? ofSelections(operation.selectionSet, root.name, null) : 0;
+}
+
+/** A field may know better how many it usually has (`typicalItems` of its extensions). */
+function unsized(field: GraphQLField<unknown, unknown>): number {
+  const { typicalItems } = field.extensions as { readonly typicalItems?: number };
+  return typicalItems ?? itemsOfUnsizedList;
 }
 
 function ownCost(field: GraphQLField<unknown, unknown>, size: number | null): number {
@@ -108,8 +116,7 @@ function sizeAsked(
   const paging = field.args.filter(({ name }) => name === 'first' || name === 'last');
   if (paging.length === 0) return null;
   const asked = paging.map(({ name }) => argument(name)).filter((value) => typeof value === 'number');
-  const fallback = paging.map(({ defaultValue }) => defaultValue).find((value) => typeof value === 'number');
-  return Math.max(0, ...(asked.length > 0 ? asked : [fallback ?? itemsOfPage]));
+  return Math.max(0, ...(asked.length > 0 ? asked : [unsized(field)]));
 }
 
 function idsOfSelection(input: unknown): unknown {

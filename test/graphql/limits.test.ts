@@ -38,6 +38,19 @@ test('one run with a thousand block runs passes', () => {
   expect(refusals('{ pipelineRun(id: "run_1") { blockRuns { nodes { id status durationMs } } } }')).toEqual([]);
 });
 
+test('what a person writes who sizes no page passes', () => {
+  expect(
+    refusals(
+      '{ pipelineRuns { nodes { id blockRuns { nodes { blockUuid attempts { number status tests { name } } } } } } }',
+    ),
+  ).toEqual([]);
+  expect(
+    refusals(
+      '{ pipelineRun(id: "run_1") { blockRuns { nodes { attempts { statusReason { code } } outputs { rows } logs { nodes { message } } } } } }',
+    ),
+  ).toEqual([]);
+});
+
 test('a hundred runs of a hundred block runs are too many, with literals and with variables', () => {
   const page = (first: string) =>
     `{ pipelineRuns(first: ${first}) { nodes { blockRuns(first: ${first}) { nodes { logs(first: ${first}) { nodes { id } } } } } } }`;
