@@ -1,13 +1,10 @@
 import type { Answer, Refusal } from '../domain/refusal.ts';
-import type { Principal } from './access.ts';
 import { builder, forViewers } from './builder.ts';
-import type { GraphQLContext } from './context.ts';
 import { formatId, parseId } from './ids.ts';
-import { refuseJson } from './json-input.ts';
-import { PipelineRunRef, RetryModeRef } from './pipeline-run.ts';
-import { forbiddenAction, UserErrorRef } from './refusals.ts';
+import { PipelineRunRef } from './pipeline-run.ts';
+import { UserErrorRef } from './refusals.ts';
 
-/** Retrying and cancelling chosen runs: each is decided by itself, and answers for itself. */
+/** Doing something to chosen runs: each is decided by itself, and answers for itself. */
 
 type Result = { readonly givenId: string; readonly runId: bigint | null; readonly refusal: Refusal | null };
 
@@ -32,9 +29,9 @@ const BatchResultRef = builder.objectRef<Result>('BatchResult').implement({
   }),
 });
 
-type Payload = { readonly error: Refusal | null; readonly results: readonly Result[] };
+export type BatchPayload = { readonly error: Refusal | null; readonly results: readonly Result[] };
 
-const PipelineRunBatchPayload = builder.objectRef<Payload>('PipelineRunBatchPayload').implement({
+export const PipelineRunBatchPayload = builder.objectRef<BatchPayload>('PipelineRunBatchPayload').implement({
   description: 'In the order of the ids given.',
   authScopes: forViewers,
   fields: (t) => ({
@@ -54,96 +51,21 @@ const PipelineRunBatchPayload = builder.objectRef<Payload>('PipelineRunBatchPayl
 
 const mostRuns = 1_000;
 
-const PipelineRunSelection = builder.inputType('PipelineRunSelection', {
+export const PipelineRunSelection = builder.inputType('PipelineRunSelection', {
   description: 'Which runs.',
   fields: (t) => ({
     ids: t.idList({ description: 'By their ids: at least one, at most 1,000.' }),
   }),
 });
 
-const RetryPipelineRunsInput = builder.inputType('RetryPipelineRunsInput', {
-  description: 'Which runs to retry, and how.',
-  fields: (t) => ({
-    selection: t.field({ type: PipelineRunSelection, required: true, description: 'Which runs.' }),
-    mode: t.field({ type: RetryModeRef, description: 'INCOMPLETE unless given.' }),
-    fromBlock: t.string({ description: 'With mode FROM_BLOCK: the uuid of the block.' }),
-    variables: t.field({
-      type: 'JSONObject',
-      description: 'Overrides for this and later attempts. A value equal to its mask means unchanged.',
-    }),
-    reason: t.string({ description: 'For the history: why.' }),
-    expectedAttempt: t.int({
-      description: 'Refuses a run whose attempt is another: one effect for many callers.',
-    }),
-  }),
-});
-
-const CancelPipelineRunsInput = builder.inputType('CancelPipelineRunsInput', {
-  description: 'Which runs to cancel.',
-  fields: (t) => ({
-    selection: t.field({ type: PipelineRunSelection, required: true, description: 'Which runs.' }),
-    reason: t.string({ description: 'For the history: why.' }),
-  }),
-});
-
-builder.mutationFields((t) => ({
-  retryPipelineRuns: t.field({
-    type: PipelineRunBatchPayload,
-    description: 'Retry selected runs. Needs the role OPERATOR.',
-    authScopes: { operator: true },
-    unauthorizedResolver: () => ({ error: forbiddenAction('retry runs'), results: [] }),
-    args: { input: t.arg({ type: RetryPipelineRunsInput, required: true, description: 'Which, and how.' }) },
-    resolve: async (_root, { input }, context) => retry(context, input),
-  }),
-  cancelPipelineRuns: t.field({
-    type: PipelineRunBatchPayload,
-    description: 'Cancel selected runs. Needs the role OPERATOR.',
-    authScopes: { operator: true },
-    unauthorizedResolver: () => ({ error: forbiddenAction('cancel runs'), results: [] }),
-    args: { input: t.arg({ type: CancelPipelineRunsInput, required: true, description: 'Which.' }) },
-    resolve: async (_root, { input }, { engine, principal }) => {
-      const { actor, reason } = { actor: (principal as Principal).name, reason: input.reason ?? null };
-      return forEachRun(input.selection.ids, (runId) => engine.cancelPipelineRun({ runId, reason, actor }));
-    },
-  }),
-}));
-
-function retry(
-  { engine, principal }: GraphQLContext,
-  input: typeof RetryPipelineRunsInput.$inferInput,
-): Promise<Payload> | Payload {
-  const mode = input.mode ?? 'incomplete';
-  const refusal = refuseMode(mode, input.fromBlock) ?? refuseJson(input.variables ?? {}, ['input', 'variables']);
-  if (refusal) return { error: refusal, results: [] };
-  const shared = {
-    mode,
-    fromBlock: input.fromBlock ?? null,
-    variables: input.variables ?? {},
-    reason: input.reason ?? null,
-    expectedAttempt: input.expectedAttempt ?? null,
-    actor: (principal as Principal).name,
-  };
-  return forEachRun(input.selection.ids, (runId) => engine.retryPipelineRun({ runId, ...shared }));
-}
-
-function refuseMode(mode: 'incomplete' | 'from_block' | 'all', fromBlock: string | null | undefined): Refusal | null {
-  const path = ['input', 'fromBlock'];
-  if (mode === 'from_block' && !fromBlock) {
-    return { code: 'INVALID_INPUT', path, message: 'FROM_BLOCK needs `fromBlock`: the uuid of the block.' };
-  }
-  if (mode !== 'from_block' && fromBlock) {
-    return { code: 'INVALID_INPUT', path, message: '`fromBlock` goes with the mode FROM_BLOCK only.' };
-  }
-  return null;
-}
-
 /** Runs at a time: each is a transaction of its own, and others want connections too. */
 const atOnce = 4;
 
-async function forEachRun(
+/** Acts on each run of a selection by ids; answers in their order. The whole is refused when there are none or too many. */
+export async function forEachRun(
   ids: readonly string[] | null | undefined,
   act: (runId: bigint) => Promise<Answer<{ readonly runId: bigint }>>,
-): Promise<Payload> {
+): Promise<BatchPayload> {
   if (!ids || ids.length === 0 || ids.length > mostRuns) {
     const message = ids?.length
       ? `${ids.length} runs; at most ${mostRuns} can be chosen at once.`

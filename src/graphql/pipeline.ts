@@ -6,10 +6,11 @@ import {
 } from '../domain/pipeline.ts';
 import { maskVariables } from '../domain/variables.ts';
 import type { Pipeline } from '../generated/prisma/client.ts';
+import { BlockRef, blocksOf } from './block.ts';
 import { builder, forViewers } from './builder.ts';
 import { pageArguments } from './connections.ts';
 import type { GraphQLContext } from './context.ts';
-import { BlockRef, blocksOf, ConcurrencyConfigRef } from './definition.ts';
+import { ConcurrencyConfigRef } from './definition.ts';
 import { DefinitionProblemRef } from './definition-problem.ts';
 import { enumValues } from './enums.ts';
 import { formatPipelineId } from './ids.ts';

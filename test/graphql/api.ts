@@ -35,7 +35,7 @@ export type AskOptions = {
   readonly isFromBrowser?: boolean;
 };
 
-export const noOutputs: OutputReader = {
+const noOutputs: OutputReader = {
   root: '/nowhere',
   sample: () => Promise.reject(new Error('The disk is gone.')),
 };
