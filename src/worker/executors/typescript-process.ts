@@ -21,6 +21,8 @@ export type BlockProcess = {
   readonly stop: (graceMs: number) => void;
   /** Kills the group at once. */
   readonly kill: () => void;
+  /** Settles when it is ready for its first attempt, or gone. */
+  readonly started: Promise<void>;
   /** Settles when the process and its group are gone. */
   readonly gone: Promise<void>;
   /** When it began to wait for work, in milliseconds of performance.now(). */
@@ -54,6 +56,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
   if (group !== null) setting.watchdog.guard(group);
   const channel = child.stdio[3] as Duplex;
   const codes = new Map<string, string>();
+  const started = Promise.withResolvers<void>();
   const gone = Promise.withResolvers<void>();
   let ready = false;
   let over = false;
@@ -114,6 +117,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
         break;
       case 'ready':
         ready = true;
+        started.resolve();
         clearTimeout(startTimer);
         self.idleSince = performance.now();
         events.onReady(self);
@@ -162,6 +166,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
       const { stopRequested, task } = waiting;
       waiting.settle(result?.outcome ?? outcomeOfDeath(task.blockUuid, end, stopRequested));
     }
+    started.resolve();
     gone.resolve();
     events.onGone(self, waiting?.isSettled() ? null : waiting, ready ? null : errors.tail());
   }
@@ -176,6 +181,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
 
   const self: BlockProcess = {
     pid: group,
+    started: started.promise,
     gone: gone.promise,
     idleSince: performance.now(),
     suits: ({ task, codeId }) => {

@@ -38,7 +38,7 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
   const idleMs = options.idleMs ?? 30_000;
   const codes = createCodeCache();
   const processes = new Set<BlockProcess>();
-  const starting = new Map<BlockProcess, () => void>();
+  const starting = new Set<BlockProcess>();
   const retiring = new Set<BlockProcess>();
   const idle: BlockProcess[] = [];
   const queue: Job[] = [];
@@ -51,7 +51,6 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
 
   const events = {
     onReady(child: BlockProcess): void {
-      starting.get(child)?.();
       starting.delete(child);
       offer(child);
     },
@@ -59,7 +58,6 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
     onGone(child: BlockProcess, unstarted: Job | null, lastWords: string | null): void {
       processes.delete(child);
       retiring.delete(child);
-      starting.get(child)?.();
       starting.delete(child);
       remove(idle, child);
       if (unstarted !== null) {
@@ -76,12 +74,10 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
     },
   };
 
-  function start(): Promise<void> {
-    const settled = Promise.withResolvers<void>();
+  function start(): void {
     const child = startBlockProcess(setting, events);
     processes.add(child);
-    starting.set(child, settled.resolve);
-    return settled.promise;
+    starting.add(child);
   }
 
   /** A process that can't even start would be started for ever: each failure takes one waiting attempt with it. */
@@ -141,7 +137,7 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
       if (retiring.size === 0) retire(idle.shift());
       return;
     }
-    void start();
+    start();
     grow();
   }
 
@@ -188,8 +184,8 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
     },
     warm: async (count) => {
       const missing = Math.min(count, options.slots) - processes.size;
-      for (let index = 0; index < missing; index++) void start();
-      await Promise.all([...starting.keys()].map((child) => ready(child)));
+      for (let index = 0; index < missing; index++) start();
+      await Promise.all([...starting].map((child) => child.started));
     },
     stop: () => {
       stopping ??= stop();
@@ -206,17 +202,6 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
     for (const child of processes) child.kill();
     await Promise.all([...processes].map((child) => child.gone));
     setting.outOfMemory.close();
-  }
-
-  /** Settles when a starting process is ready, or gone. */
-  function ready(child: BlockProcess): Promise<void> {
-    const before = starting.get(child);
-    return new Promise((resolve) => {
-      starting.set(child, () => {
-        before?.();
-        resolve();
-      });
-    });
   }
 }
 
