@@ -1,4 +1,4 @@
-/** Runs tasks as they come, at most `limit` at a time, in order: a thousand files opened at once would run out of handles. */
+/** Runs tasks as they come, at most `limit` at a time: a thousand files opened at once would run out of handles. */
 export function atMost(limit: number): <Result>(task: () => Promise<Result>) => Promise<Result> {
   let free = limit;
   const waiting: (() => void)[] = [];

@@ -87,7 +87,7 @@ function readInterval(fields: Fields, timezone: string): string | null {
 function scheduleProblem(written: string, parts: number, timezone: string): string | null {
   if (/^@(once|hourly|daily|weekly|monthly|always_on)$/.test(written)) return null;
   // The cron library knows more names, and patterns with a year: neither is part of the format.
-  if (written.startsWith('@') || parts < 5 || parts > 6) return `"${written}" is not a schedule. Use ${intervals}.`;
+  if (parts < 5 || parts > 6) return `"${written}" is not a schedule. Use ${intervals}.`;
   return intervalProblem(written, timezone);
 }
 

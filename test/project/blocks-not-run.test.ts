@@ -62,7 +62,7 @@ test.for(['data_loader', 'transformer', 'data_exporter', 'custom', 'sensor'])('a
 
 test('switches that say "not dynamic" are no hindrance, nor is an unattached conditional', async () => {
   const daily = await readDaily(
-    'blocks: [{uuid: a, type: custom, configuration: {dynamic: false, reduce_output: true}}]\nconditionals: [{uuid: c, type: conditional}]',
+    'blocks: [{uuid: a, type: custom, configuration: {dynamic: false, reduce_output: true}}, {uuid: b, type: custom, configuration: {dynamic: {parent: false}, file_path: custom/a.py}}]\nconditionals: [{uuid: c, type: conditional}]',
     files,
   );
   expect(told(daily.problems)).toEqual([]);

@@ -55,9 +55,11 @@ test('blocks that disagree about who is downstream are told so, and upstream_blo
     `blocks:
 - {uuid: a, type: custom, downstream_blocks: [b, c, nobody], configuration: {file_path: custom/any.py}}
 - {uuid: b, type: custom, upstream_blocks: [a], configuration: {file_path: custom/any.py}}
-- {uuid: c, type: custom, configuration: {file_path: custom/any.py}}
+- {uuid: c, type: custom, downstream_blocks: [tell], configuration: {file_path: custom/any.py}}
+callbacks:
+- {uuid: tell}
 `,
-    files,
+    { ...files, 'callbacks/tell.py': code },
   );
   expect(daily.isRunnable).toBe(true);
   expect(told(daily.problems)).toEqual([

@@ -143,8 +143,10 @@ test('with a cache, what did not change is the same object as before, and any ed
   expect((await readAgain()).other.isRunnable).toBe(true);
 
   // So are the triggers, and what the project sets for all.
-  await write(dir, { 'pipelines/other/triggers.yaml': 'triggers: [{name: t, schedule_type: api}]' });
+  await write(dir, { 'pipelines/other/triggers.yaml': 'triggers: [{name: t, schedule_type: api, envs: [prod]}]' });
   expect((await readAgain()).other.triggers).toHaveLength(1);
+  const inDevelopment = await readProject(dir, { env: { ENV: 'dev' }, cache });
+  expect(pipelineOf(inDevelopment, 'other').triggers).toEqual([]);
   await write(dir, { 'metadata.yaml': 'retry_config: {retries: 4}' });
   expect((await readAgain()).other.definition.retryConfig.retries).toBe(4);
 });
