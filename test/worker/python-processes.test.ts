@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { outcomeOf } from '../../src/worker/executors/python-outcome.ts';
 import { isAlive, survivors } from './living.ts';
 import { messages, openPythonHouse, type PythonHouse, testPython, values } from './python-attempts.ts';
@@ -207,8 +207,11 @@ describe('a killed server', () => {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     );
-    const lines = createInterface({ input: doomed.stdout ?? process.stdin });
     const pids: number[] = [];
+    const lines = createInterface({ input: doomed.stdout ?? process.stdin });
+    onTestFinished(() => {
+      for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL');
+    });
     for await (const line of lines) {
       if (line.startsWith('pids')) pids.push(...line.split(' ').slice(1).map(Number));
       if (line === 'all said') break;

@@ -10,8 +10,19 @@ import { isAlive, survivors } from './living.ts';
 const spawned: ChildProcess[] = [];
 
 afterEach(() => {
-  for (const child of spawned.splice(0)) child.kill('SIGKILL');
+  for (const child of spawned.splice(0)) killWithGroup(child.pid ?? 0);
 });
+
+/** Also what a failing test left behind: the leader may be dead while its group lives. */
+function killWithGroup(pid: number): void {
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, 'SIGKILL');
+    } catch {
+      // Gone, or no leader of a group.
+    }
+  }
+}
 
 /** A group of two processes: a shell and its sleep. */
 async function startGroup(): Promise<{ leader: number; member: number }> {
