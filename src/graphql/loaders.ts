@@ -1,4 +1,5 @@
 import type { BlockAttempt, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
+import { type AttemptsUsage, listAttemptsUsage } from '../store/attempt-usage.ts';
 import type { Database } from '../store/database.ts';
 import { listLastRunIds } from '../store/list-pipelines.ts';
 import { createBlockRunPageLoader } from './block-run-pages.ts';
@@ -8,12 +9,6 @@ import { createGroupLoader, createRowLoader } from './loader.ts';
 export type Loaders = ReturnType<typeof createLoaders>;
 
 /** Of a pipeline run: what all its attempts used, and the log lines of theirs that were not kept. */
-type AttemptsUsage = {
-  readonly pipelineRunId: bigint;
-  readonly cpuTimeMs: number | null;
-  readonly maxRssBytes: number | null;
-  readonly droppedLines: number | null;
-};
 
 export function createLoaders(database: Database) {
   const { prisma } = database;
@@ -45,15 +40,7 @@ export function createLoaders(database: Database) {
 
   const usageOfPipelineRun = createRowLoader(
     (usage: AttemptsUsage) => usage.pipelineRunId,
-    async (ids) => {
-      const groups = await prisma.blockAttempt.groupBy({
-        by: ['pipelineRunId'],
-        where: { pipelineRunId: { in: ids } },
-        _sum: { cpuTimeMs: true, droppedLines: true },
-        _max: { maxRssBytes: true },
-      });
-      return groups.map(({ pipelineRunId, _sum, _max }) => ({ pipelineRunId, ..._sum, ..._max }));
-    },
+    (ids) => listAttemptsUsage(database, ids),
   );
 
   /** Of a pipeline: the id of its newest run that was not skipped. */

@@ -266,7 +266,7 @@ CREATE TABLE "ready" (
     "prio" INTEGER NOT NULL,
     "run_at" TIMESTAMPTZ(3) NOT NULL,
 
-    CONSTRAINT "ready_pkey" PRIMARY KEY ("id")
+    CONSTRAINT "ready_pkey" PRIMARY KEY ("label","prio","id")
 );
 
 -- CreateTable
@@ -346,16 +346,10 @@ CREATE UNIQUE INDEX "pipeline_run_pipeline_uuid_idempotency_key_key" ON "pipelin
 CREATE UNIQUE INDEX "block_run_pipeline_run_id_block_uuid_dynamic_index_key" ON "block_run"("pipeline_run_id", "block_uuid", "dynamic_index");
 
 -- CreateIndex
-CREATE INDEX "block_attempt_pipeline_run_id_idx" ON "block_attempt"("pipeline_run_id");
-
--- CreateIndex
 CREATE INDEX "run_event_xid_id_idx" ON "run_event"("xid", "id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "run_event_pipeline_run_id_seq_key" ON "run_event"("pipeline_run_id", "seq");
-
--- CreateIndex
-CREATE INDEX "ready_label_prio_id_idx" ON "ready"("label", "prio", "id");
 
 -- CreateIndex
 CREATE INDEX "log_line_pipeline_run_id_id_idx" ON "log_line"("pipeline_run_id", "id");
@@ -560,8 +554,8 @@ begin
   if p_look and p_want > 0 then
     for b in
       delete from ready q
-       where q.id = any(array(select w.id from ready w where w.label = p_label and w.run_at <= p_now
-                               order by w.prio, w.id limit p_want for update skip locked))
+       where q.ctid = any(array(select w.ctid from ready w where w.label = p_label and w.run_at <= p_now
+                                 order by w.prio, w.id limit p_want for update skip locked))
       returning q.block_run_id, q.run_id
     loop
       v_ready_blocks := v_ready_blocks || b.block_run_id;
