@@ -75,9 +75,8 @@ it('a silent client is pinged, and cut when it does not answer', async () => {
   const { wsUrl } = await startSample({ socketLimits: { keepAliveMs: 100 } });
   const alive = await connected(wsUrl);
   const pinged = new Promise((resolve) => alive.socket.once('ping', resolve));
-  const dead = await connected(wsUrl);
-  // ws answers pings by itself: a client that is gone without a goodbye doesn't.
-  dead.socket.pong = () => undefined;
+  // A client that is gone without a goodbye answers no pings.
+  const dead = await (await probe(wsUrl, { autoPong: false })).init();
   await pinged;
   expect(await dead.closed).toMatchObject({ code: 1006 });
   alive.send({ type: 'ping' });

@@ -21,10 +21,15 @@ export type Probe = {
 /** Opens a WebSocket and waits until it is open; rejects with the HTTP status when the upgrade is refused. */
 export async function probe(
   url: string,
-  options: { readonly headers?: Record<string, string>; readonly protocols?: readonly string[] } = {},
+  options: {
+    readonly headers?: Record<string, string>;
+    readonly protocols?: readonly string[];
+    readonly autoPong?: boolean;
+  } = {},
 ): Promise<Probe> {
   const socket = new WebSocket(url, [...(options.protocols ?? ['graphql-transport-ws'])], {
     headers: options.headers ?? {},
+    autoPong: options.autoPong ?? true,
   });
   onTestFinished(() => socket.terminate());
   const messages: Message[] = [];
