@@ -7,6 +7,7 @@ import type { Gate, Identified } from './gate.ts';
 import type { OperationRoom } from './operation-room.ts';
 import { type PreparedOperation, prepareOperation } from './prepare-operation.ts';
 import { runOperation } from './run-operation.ts';
+import { channelOf } from './socket-channel.ts';
 import { lookAfter } from './socket-health.ts';
 import type { SocketLimits } from './socket-limits.ts';
 
@@ -36,8 +37,6 @@ type Connection = UpgradedCaller & {
 
 type Init = { readonly token?: unknown } & Record<string, unknown>;
 
-const badRequest = 4400;
-const internalError = 4500;
 const tryAgainLater = 1013;
 
 /** GraphQL over WebSocket: graphql-ws speaks the protocol, `prepareOperation` decides, `lookAfter` keeps the connection honest. */
@@ -86,28 +85,7 @@ export function createSockets(
       socket.on('error', (error) => room.logger.debug({ err: error }, 'a websocket broke the protocol'));
       lookAfter(socket, { limits, now: options.monotonicNow, logger: room.logger });
 
-      const closed = server.opened(
-        {
-          protocol: socket.protocol,
-          send: (data) => send(socket, data),
-          close: (code, reason) => socket.close(code, reason),
-          onMessage: (handle) =>
-            socket.on('message', (data) => {
-              // Who was told goodbye may still be talking; nothing of it counts.
-              if (socket.readyState === socket.OPEN) handle(String(data)).catch(failed);
-            }),
-        },
-        connection,
-      );
-      const failed = (error: unknown) => {
-        if (socket.readyState !== socket.OPEN) return;
-        if (isServersMessage(error)) {
-          socket.close(badRequest, 'Invalid message received');
-          return;
-        }
-        room.logger.error({ err: error }, 'a websocket message could not be handled');
-        socket.close(internalError, 'Internal server error');
-      };
+      const closed = server.opened(channelOf(socket, room.logger), connection);
       socket.once('close', (code, reason) => {
         connections.delete(connection);
         connection.gone.abort();
@@ -117,26 +95,6 @@ export function createSockets(
       });
     },
   };
-}
-
-/**
- * Settles when the message has left this process: graphql-ws waits for it before it pulls the next event of that subscription, so a client that
- * stops reading stops its own events, and nobody else's. Rejects once the socket is closing: then graphql-ws lets the subscription go,
- * instead of pulling its events into the void until the other side has said goodbye.
- */
-function send(socket: WebSocket, data: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (socket.readyState !== socket.OPEN) {
-      reject(new Error('The socket is closing.'));
-      return;
-    }
-    socket.send(data, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-/** A client that sends what only servers send: the one mistake of a client that graphql-ws throws for, instead of closing with 4400. */
-function isServersMessage(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }
 
 function requestOf({ extra }: Context<Init, Connection>) {
