@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import type { ConnectionSettings } from './connection.ts';
-import { type DataDirectory, hasCluster, openDataDirectory } from './embedded/data-directory.ts';
+import { type DataDirectory, errorCode, hasCluster, openDataDirectory, unusable } from './embedded/data-directory.ts';
 import { DataDirectoryError } from './embedded/data-directory-error.ts';
 import { lockDirectory } from './embedded/directory-lock.ts';
 import { keepLogSmall } from './embedded/log-file.ts';
@@ -53,7 +53,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   } catch (error) {
     removeSocketDirectory(directory.socketLink);
     lock.release();
-    throw error;
+    throw errorCode(error) === undefined ? error : unusable(directory.home, error);
   }
 }
 

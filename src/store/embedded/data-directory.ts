@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError } from './data-directory-error.ts';
 
@@ -22,6 +32,8 @@ export type DataDirectory = {
 export const postgresMajor = '18';
 
 const signature = 'This directory belongs to the embedded Postgres of Penstock.';
+const explanation =
+  'It holds pipelines, triggers, runs and logs. Only Postgres writes here; nothing in it is for editing.';
 
 /**
  * Opens or makes the data directory and signs its `postgres` directory as ours.
@@ -41,11 +53,17 @@ export function openDataDirectory(path: string): DataDirectory {
   };
   refuseForeign(directory);
   makeDirectory(home);
-  writeFileSync(
-    join(home, 'README.txt'),
-    `${signature}\nIt holds pipelines, triggers, runs and logs, is written only by Postgres, and is not for editing.\n`,
-  );
+  sign(home);
   return directory;
+}
+
+function sign(home: string): void {
+  try {
+    accessSync(home, constants.W_OK);
+    if (!isSigned(home)) writeFileSync(join(home, 'README.txt'), `${signature}\n${explanation}\n`);
+  } catch (error) {
+    throw unusable(home, error);
+  }
 }
 
 /** Whether a finished cluster is there. Throws DataDirectoryError when it is one that Postgres 18 can't read. */
@@ -94,7 +112,8 @@ function isSigned(home: string): boolean {
 function readVersion(cluster: string): string | undefined {
   try {
     return readFileSync(join(cluster, 'PG_VERSION'), 'utf8').trim();
-  } catch {
+  } catch (error) {
+    if (errorCode(error) === 'EACCES') throw unusable(cluster, error);
     return undefined;
   }
 }
@@ -110,7 +129,7 @@ function listDirectory(path: string): readonly string[] {
 function makeDirectory(path: string): string {
   try {
     makeWithParents(path);
-    if (!statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    if (!statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR', syscall: 'mkdir' });
     return realpathSync(path);
   } catch (error) {
     throw unusable(path, error);
@@ -129,8 +148,14 @@ function makeWithParents(path: string): void {
   }
 }
 
-function unusable(path: string, cause: unknown): DataDirectoryError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+/** The code of a failed system call, such as EACCES; undefined for every other error. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'syscall' in error && 'code' in error ? String(error.code) : undefined;
+}
+
+/** What a failed file operation means to the person who named the directory. */
+export function unusable(path: string, cause: unknown): DataDirectoryError {
+  const code = errorCode(cause) ?? String(cause);
   if (code === 'EEXIST' || code === 'ENOTDIR') {
     return new DataDirectoryError(
       'not_a_directory',

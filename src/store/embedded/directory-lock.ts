@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode, unusable } from './data-directory.ts';
 import { DataDirectoryError } from './data-directory-error.ts';
 import { processStart } from './process-identity.ts';
 
@@ -43,8 +44,7 @@ function placeClaim(claim: string, dataDir: string): void {
   try {
     closeSync(openSync(claim, 'wx'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw inUse(dataDir, process.pid);
-    throw error;
+    throw errorCode(error) === 'EEXIST' ? inUse(dataDir, process.pid) : unusable(dataDir, error);
   }
 }
 

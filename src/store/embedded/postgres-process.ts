@@ -116,3 +116,16 @@ export function leftoverPostmaster(cluster: string): number | undefined {
   if (processStart(pid) !== undefined) rmSync(pidFile);
   return undefined;
 }
+
+/**
+ * Whether the postmaster says that it takes connections: in the eighth line of its pid file, where pg_ctl looks too.
+ * Trying to connect before would fill its log with refusals.
+ */
+export function isReady(cluster: string, pid: number): boolean {
+  try {
+    const lines = readFileSync(join(cluster, 'postmaster.pid'), 'utf8').split('\n');
+    return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
+  } catch {
+    return false; // It is not there yet.
+  }
+}

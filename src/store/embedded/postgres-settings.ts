@@ -30,6 +30,7 @@ export const postgresSettings: Readonly<Record<string, string>> = {
   // Nobody replicates from here; without replication an idle server writes no WAL.
   wal_level: 'minimal',
   max_wal_senders: '0',
+  max_logical_replication_workers: '0',
   max_wal_size: '512MB',
   min_wal_size: '64MB',
   checkpoint_timeout: '5min',

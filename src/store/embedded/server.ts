@@ -4,7 +4,13 @@ import type { ConnectionSettings } from '../connection.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { DataDirectoryError } from './data-directory-error.ts';
 import type { Launcher } from './postgres-account.ts';
-import { leftoverPostmaster, type PostgresProcess, spawnPostgres, stopPostmaster } from './postgres-process.ts';
+import {
+  isReady,
+  leftoverPostmaster,
+  type PostgresProcess,
+  spawnPostgres,
+  stopPostmaster,
+} from './postgres-process.ts';
 
 /** Everything a postmaster is started with; the same at each restart, so connections find it where it was. */
 export type ServerPlan = {
@@ -31,7 +37,7 @@ export async function startServer(plan: ServerPlan): Promise<PostgresProcess> {
     const leftover = leftoverPostmaster(directory.cluster);
     if (leftover !== undefined) await stopPostmaster(leftover);
     const server = spawnPostgres(launcher, program, directory.cluster, settings, directory.log);
-    if (await answers(server, connection, plan.onProblem)) return server;
+    if (await answers(server, directory, connection, plan.onProblem)) return server;
     const lastWords = server.lastWords(12);
     if (!occupied.test(lastWords) || performance.now() > giveUpAt) {
       throw refusedToStart(directory, await server.ended, lastWords);
@@ -48,46 +54,38 @@ const occupied = /shared memory block .* is still in use|lock file "postmaster\.
 
 async function answers(
   server: PostgresProcess,
+  { cluster }: DataDirectory,
   connection: ConnectionSettings,
   onProblem: (sentence: string) => void,
 ): Promise<boolean> {
   for (let waitedMs = 0; !server.hasEnded(); waitedMs += lookEveryMs) {
-    if (await connects(connection)) return true;
+    if (isReady(cluster, server.pid) && (await ensureDatabase(connection))) return true;
     if (waitedMs === recoveryNoticeMs) onProblem('Postgres is still recovering from an unclean stop; waiting for it.');
     await Promise.race([server.ended, delay(lookEveryMs)]);
   }
   return false;
 }
 
-/** Whether the server takes connections to our database, which is made if it is missing. */
-async function connects(connection: ConnectionSettings): Promise<boolean> {
-  const client = new pg.Client(connection);
+/** Makes our database if it is missing. False when Postgres went away while it was asked. */
+async function ensureDatabase(connection: ConnectionSettings): Promise<boolean> {
+  const client = new pg.Client({ ...connection, database: 'postgres' });
   client.on('error', () => {});
   try {
     await client.connect();
-    await client.end();
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [connection.database]);
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(connection.database)}`);
     return true;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === '3D000') return createDatabase(connection);
-    if (notYet.has(String(code))) return false;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (wentAway.test(code)) return false;
     throw error;
-  }
-}
-
-/** No socket, nobody behind it, gone again, or "the database system is starting up". */
-const notYet = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P03']);
-
-async function createDatabase(connection: ConnectionSettings): Promise<boolean> {
-  const client = new pg.Client({ ...connection, database: 'postgres' });
-  await client.connect();
-  try {
-    await client.query(`create database ${client.escapeIdentifier(connection.database)}`);
   } finally {
-    await client.end();
+    await client.end().catch(() => {});
   }
-  return true;
 }
+
+/** No socket, nobody behind it, cut off; and Postgres' "shutting down", "crashed", "starting up". */
+const wentAway = /^(ENOENT|ECONNREFUSED|ECONNRESET|EPIPE|57P0[123])$/;
 
 function refusedToStart({ cluster, log }: DataDirectory, how: string, lastWords: string): DataDirectoryError {
   return new DataDirectoryError(
