@@ -68,64 +68,34 @@ export async function step(
   finishes: readonly Finish[],
   now: Date,
 ): Promise<StepResult> {
-  const result = await client.query<StepRow>({
+  const inOrder = finishes.length > 1 ? [...finishes].sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
+  const result = await client.query<{ step: Claim | { readonly settle: number } }>({
     name: 'step',
-    text: 'select * from step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+    text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
     values: [
       workerId,
       label,
       want,
       look,
       now,
-      finishes.map((f) => f.blockRunId),
-      finishes.map((f) => f.pipelineRunId),
-      finishes.map((f) => f.attempt),
-      finishes.map((f) => f.fence),
-      finishes.map((f) => f.outcome),
-      finishes.map((f) => f.cpuTimeMs),
-      finishes.map((f) => f.maxRssBytes),
-      finishes.map((f) => f.pid),
-      finishes.map(detailOf),
+      inOrder.map((f) => f.blockRunId),
+      inOrder.map((f) => f.pipelineRunId),
+      inOrder.map((f) => f.attempt),
+      inOrder.map((f) => f.fence),
+      inOrder.map((f) => f.outcome),
+      inOrder.map((f) => f.cpuTimeMs),
+      inOrder.map((f) => f.maxRssBytes),
+      inOrder.map((f) => f.pid),
+      inOrder.map(detailOf),
     ],
   });
   const claims: Claim[] = [];
   const unsettled: bigint[] = [];
-  for (const row of result.rows) {
-    if (row.settle) unsettled.push(row.run);
-    else claims.push(claimOf(row));
+  for (const { step: answer } of result.rows) {
+    if ('settle' in answer) unsettled.push(BigInt(answer.settle));
+    else claims.push(answer);
   }
   return { claims, unsettled };
-}
-
-type StepRow = {
-  id: bigint;
-  run: bigint;
-  uuid: string;
-  fence: number;
-  attempt: number;
-  retries: number;
-  run_attempt: number;
-  pipeline: string;
-  version: string;
-  timeout_seconds: number | null;
-  inputs: Claim['inputs'];
-  settle: boolean;
-};
-
-function claimOf(row: StepRow): Claim {
-  return {
-    id: Number(row.id),
-    run: Number(row.run),
-    uuid: row.uuid,
-    fence: row.fence,
-    attempt: row.attempt,
-    retries: row.retries,
-    runAttempt: row.run_attempt,
-    pipeline: row.pipeline,
-    version: row.version,
-    timeoutSeconds: row.timeout_seconds,
-    inputs: row.inputs,
-  };
 }
 
 /** What goes beyond a plain completion, as JSON; null for one. */

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import type { ConnectionSettings } from '../store/connection.ts';
 import { beatWorker, holdWorkerLock } from '../store/workers.ts';
+import { beatSlot } from './beat-slots.ts';
 
 // The thread behind beat.ts. It knows three things: where the database is, whose beat it is, and how many attempts run.
 
@@ -11,6 +12,8 @@ const { settings, workerId, shared } = workerData as {
   readonly shared: Int32Array;
 };
 const intervalMs = { busy: 500, idle: 10_000 } as const;
+/** Idle beats in a row before it sleeps long: work often comes soon after work. */
+const restlessBeats = 10;
 
 let client: pg.Client | null = null;
 
@@ -27,9 +30,10 @@ async function connect(): Promise<pg.Client> {
 
 async function beat(): Promise<void> {
   client ??= await connect();
-  await beatWorker(client, workerId, Atomics.load(shared, 0));
+  await beatWorker(client, workerId, Atomics.load(shared, beatSlot.busy));
 }
 
+let idleBeats = restlessBeats;
 for (let first = true; ; first = false) {
   try {
     await beat();
@@ -40,7 +44,17 @@ for (let first = true; ; first = false) {
     client = null;
     await (broken as pg.Client | null)?.end().catch(() => {});
   }
-  const busy = Atomics.load(shared, 0);
-  const wait = Atomics.waitAsync(shared, 0, busy, busy > 0 ? intervalMs.busy : intervalMs.idle);
+  idleBeats = Atomics.load(shared, beatSlot.busy) > 0 ? 0 : idleBeats + 1;
+  if (idleBeats < restlessBeats) await new Promise((resolve) => setTimeout(resolve, intervalMs.busy));
+  else await sleepLong();
+}
+
+/** Until the first attempt comes, at most 10 s. */
+async function sleepLong(): Promise<void> {
+  Atomics.store(shared, beatSlot.sleepsLong, 1);
+  // One that came just before is seen here; one that comes later finds us asleep and wakes us.
+  if (Atomics.load(shared, beatSlot.busy) > 0) return;
+  const wait = Atomics.waitAsync(shared, beatSlot.sleepsLong, 1, intervalMs.idle);
   if (wait.async) await wait.value;
+  idleBeats = restlessBeats - 1;
 }

@@ -1,8 +1,9 @@
 import { Worker as Thread } from 'node:worker_threads';
 import type { ConnectionSettings } from '../store/connection.ts';
+import { beatSlot } from './beat-slots.ts';
 
 export type Beat = {
-  /** How many attempts the worker holds: with none it beats every 10 s, else every 500 ms. */
+  /** How many attempts the worker holds: with none for a while it beats every 10 s, else every 500 ms. */
   readonly busy: (count: number) => void;
   readonly stop: () => Promise<void>;
 };
@@ -16,7 +17,7 @@ export async function startBeat(
   workerId: bigint,
   onError: (error: unknown) => void,
 ): Promise<Beat> {
-  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const shared = new Int32Array(new SharedArrayBuffer(8));
   const thread = new Thread(new URL('./beat-thread.ts', import.meta.url), {
     workerData: { settings, workerId, shared },
     resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
@@ -31,9 +32,10 @@ export async function startBeat(
   thread.on('error', onError);
   return {
     busy(count) {
-      const before = Atomics.exchange(shared, 0, count);
-      // The thread sleeps long while nothing runs: wake it for the first attempt.
-      if (before === 0 && count > 0) Atomics.notify(shared, 0);
+      Atomics.store(shared, beatSlot.busy, count);
+      // The thread sleeps long while nothing runs: wake it for the first attempt. Only then, because each waking is a beat.
+      if (count > 0 && Atomics.exchange(shared, beatSlot.sleepsLong, 0) === 1)
+        Atomics.notify(shared, beatSlot.sleepsLong);
     },
     async stop() {
       await thread.terminate();

@@ -517,235 +517,249 @@ begin
   return v_runs;
 end $$;
 
+-- What a block run is handed, one entry per upstream in the order of its arguments; null when it has none.
+create function block_inputs(p_upstream bigint[]) returns json
+language sql stable as $$
+  select json_agg(json_build_object('uuid', u.block_uuid, 'status', u.status, 'outputs', u.outputs) order by array_position(p_upstream, u.id))
+    from block_run u where u.id = any(p_upstream)
+$$;
+
 -- One step of one worker: what finished is finished, what became ready is queued, what is free is claimed, runs that
 -- are over end; one round trip, one commit.
 --   p_want: free slots. p_look: whether to look into the queue for them, or to claim only what becomes ready here.
---   What finished: parallel arrays, one place per attempt; outcome = completed | failed | retry | requeue | stopped.
+--   What finished: parallel arrays, one place per attempt, by ascending run; outcome = completed | failed | retry | requeue |
+--   stopped.
 --   p_details: {code, message, error, outputs, tests, dropped, retryAt} or null, which is a plain completion.
--- Returns a row for each claim, with what is needed to start it, and a row with settle = true for each run that waits for
--- engine/settle-runs.ts.
--- Rows are moved one by one, by small statements on one key each: measured, that is twice as fast for a lone block as
--- set-based statements over unnested arrays, whose plans cost more to set up than a row to move, and no slower for fifty.
+-- Answers with one JSON object for each claim, with what is needed to start it, and {settle: run} for each run that waits for
+-- engine/settle-runs.ts. (A column per field costs both sides more than the JSON.)
+-- Run after run, in ascending order, and row after row, by small statements on one key each: measured, that is twice as fast
+-- for a lone block as set-based statements over unnested arrays, whose plans cost more to set up than a row to move, and no
+-- slower for fifty.
 create function step(
   p_worker bigint, p_label text, p_want int, p_look boolean, p_now timestamptz,
   p_ids bigint[], p_runs bigint[], p_numbers int[], p_fences int[], p_outcomes text[], p_cpus float8[], p_rss float8[], p_pids int[],
   p_details jsonb[])
-returns table (id bigint, run bigint, uuid text, fence int, attempt int, retries int, run_attempt int, pipeline text, version text,
-               timeout_seconds float8, inputs jsonb, settle boolean)
+returns setof json
 language plpgsql set plan_cache_mode = force_generic_plan as $$
-#variable_conflict use_column
 declare
-  v_ready_blocks bigint[] := '{}';
-  v_runs bigint[] := '{}';
-  -- Of each run involved, by its place in r_ids: what it was, and what changes.
+  v_finishes int := cardinality(p_ids);
+  v_finish int := 1;
+  v_ready_blocks bigint[];
+  v_ready_runs bigint[];
+  v_readies int := 0;
+  v_ready int := 1;
+  -- Slots for what becomes ready here.
+  v_room int := p_want;
+  -- The run at hand, and what changes on it.
+  v_run bigint;
   r record;
+  v_seq int;
+  v_initial int; v_queued int; v_running int; v_completed int; v_failed int; v_cancelled int;
+  v_settle boolean;
+  -- The block run that finished, one that was claimed, one that was queued.
   b record;
-  r_ids bigint[] := '{}'; r_pipelines text[] := '{}'; r_versions text[] := '{}'; r_attempts int[] := '{}'; r_seqs int[] := '{}';
-  r_left int[] := '{}'; r_ending boolean[] := '{}'; r_settle boolean[] := '{}'; r_touched boolean[] := '{}'; r_busy int[] := '{}';
-  d_initial int[] := '{}'; d_queued int[] := '{}'; d_running int[] := '{}'; d_completed int[] := '{}'; d_failed int[] := '{}'; d_cancelled int[] := '{}';
-  v_place int;
+  w record;
+  q record;
+  v_below bigint;
   v_detail jsonb;
   v_done boolean;
-  v_below bigint;
-  v_candidates bigint[];
-  v_fresh bigint[] := '{}';
+  v_inputs json;
 begin
-  -- 1. What waits, oldest of the least busy runs first. Rows that another worker is taking are skipped, never waited for.
+  -- What waits, of the least busy runs first. Rows that another worker is taking are skipped, never waited for.
   if p_look and p_want > 0 then
-    for b in
-      delete from ready q
-       where q.ctid = any(array(select w.ctid from ready w where w.label = p_label and w.run_at <= p_now
-                                 order by w.prio, w.id limit p_want for update skip locked))
-      returning q.block_run_id, q.run_id
-    loop
-      v_ready_blocks := v_ready_blocks || b.block_run_id;
-      v_runs := v_runs || b.run_id;
-    end loop;
-  end if;
-  v_runs := v_runs || p_runs;
-  if cardinality(v_runs) = 0 then
-    return;
+    with taken as (
+      delete from ready d
+       where d.ctid = any(array(select c.ctid from ready c where c.label = p_label and c.run_at <= p_now
+                                 order by c.prio, c.id limit p_want for update skip locked))
+      returning d.block_run_id, d.run_id)
+    select array_agg(t.block_run_id order by t.run_id, t.block_run_id), array_agg(t.run_id order by t.run_id, t.block_run_id), count(*)
+      into v_ready_blocks, v_ready_runs, v_readies from taken t;
+    v_room := p_want - v_readies;
   end if;
 
-  -- 2. Every run involved, in the one order.
-  for r in
-    select p.id, p.pipeline_uuid, p.code_version, p.attempt, p.event_seq, p.ending_status is not null as ending,
+  while v_finish <= v_finishes or v_ready <= v_readies loop
+    v_run := least(p_runs[v_finish], v_ready_runs[v_ready]);
+    select p.pipeline_uuid, p.code_version, p.attempt, p.event_seq, p.ending_status is not null as ending,
            p.blocks_total - p.blocks_completed - p.blocks_condition_failed as unfinished, p.blocks_queued + p.blocks_running as busy
-      from pipeline_run p where p.id = any(v_runs) order by p.id for no key update
-  loop
-    r_ids := r_ids || r.id; r_pipelines := r_pipelines || r.pipeline_uuid; r_versions := r_versions || r.code_version;
-    r_attempts := r_attempts || r.attempt; r_seqs := r_seqs || r.event_seq; r_left := r_left || r.unfinished;
-    r_ending := r_ending || r.ending; r_settle := r_settle || false; r_touched := r_touched || false; r_busy := r_busy || r.busy;
-    d_initial := d_initial || 0; d_queued := d_queued || 0; d_running := d_running || 0; d_completed := d_completed || 0;
-    d_failed := d_failed || 0; d_cancelled := d_cancelled || 0;
-  end loop;
+      into r from pipeline_run p where p.id = v_run for no key update;
+    v_seq := r.event_seq;
+    v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0;
+    v_settle := false;
 
-  -- 3. Finish what is still this worker's: same fence, same worker, still running. First the common end …
-  for i in 1 .. cardinality(p_ids) loop
-    v_detail := p_details[i];
-    if p_outcomes[i] = 'completed' then
-      update block_run t
-         set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
-             outputs = coalesce(v_detail -> 'outputs', t.outputs)
-       where t.id = p_ids[i] and t.fence = p_fences[i] and t.worker_id = p_worker and t.status = 'running' and not t.stop_requested
-      returning t.id, t.block_uuid, t.attempt, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream
-        into b;
-      v_done := found;
-    else
+    while p_runs[v_finish] = v_run loop
+      -- Finish what is still this worker's: same fence, same worker, still running. First the common end …
+      v_detail := p_details[v_finish];
       v_done := false;
-    end if;
-    -- … then every other, also a completion that comes when its run already ends.
-    if not v_done then
-      update block_run t
-         set status = (case
-               when t.stop_requested or p_outcomes[i] = 'stopped' then 'cancelled'
-               when p_outcomes[i] = 'failed' then 'failed'
-               else 'queued' end)::block_run_status,
-             reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') else v_detail ->> 'code' end,
-             reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') else v_detail ->> 'message' end,
-             error = v_detail -> 'error',
-             outputs = coalesce(v_detail -> 'outputs', t.outputs),
-             completed_at = case when p_outcomes[i] in ('retry', 'requeue') and not t.stop_requested then null else p_now end,
-             queued_at = case when p_outcomes[i] in ('retry', 'requeue') and not t.stop_requested then p_now else t.queued_at end,
-             retries = t.retries + case when p_outcomes[i] = 'retry' then 1 else 0 end,
-             next_attempt_at = case when t.stop_requested then null else (v_detail ->> 'retryAt')::timestamptz end
-       where t.id = p_ids[i] and t.fence = p_fences[i] and t.worker_id = p_worker and t.status = 'running'
-         and (p_outcomes[i] <> 'completed' or t.stop_requested)
-      returning t.id, t.block_uuid, t.attempt, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream
-        into b;
-      continue when not found;
-    end if;
-    v_place := array_position(r_ids, p_runs[i]);
-    r_touched[v_place] := true;
-    r_seqs[v_place] := r_seqs[v_place] + 1;
-    d_running[v_place] := d_running[v_place] - 1;
-
-    -- The attempt keeps what truly became of it, also when its block run is cancelled.
-    if p_outcomes[i] = 'completed' then
-      update block_attempt a
-         set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
-             outputs = v_detail -> 'outputs', tests = v_detail -> 'tests', cpu_time_ms = p_cpus[i], max_rss_bytes = p_rss[i], pid = p_pids[i],
-             dropped_lines = coalesce((v_detail ->> 'dropped')::int, 0)
-       where a.block_run_id = b.id and a.number = p_numbers[i];
-    else
-      update block_attempt a
-         set status = (case when p_outcomes[i] in ('stopped', 'requeue') then 'cancelled' else 'failed' end)::block_run_status,
-             reason_code = v_detail ->> 'code', reason_message = v_detail ->> 'message', completed_at = p_now, error = v_detail -> 'error',
-             outputs = v_detail -> 'outputs', tests = v_detail -> 'tests', cpu_time_ms = p_cpus[i], max_rss_bytes = p_rss[i],
-             pid = coalesce(p_pids[i], a.pid), dropped_lines = coalesce((v_detail ->> 'dropped')::int, 0)
-       where a.block_run_id = b.id and a.number = p_numbers[i];
-    end if;
-
-    if b.status <> 'completed' then
-      insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status, reason_code, reason_message)
-        values (p_runs[i], r_seqs[v_place], p_now, 'block_status_changed', r_pipelines[v_place], r_attempts[v_place], b.id, b.block_uuid, b.attempt, 'running', b.status, b.reason_code, b.reason_message);
-      case b.status
-        when 'failed' then
-          d_failed[v_place] := d_failed[v_place] + 1;
-          r_settle[v_place] := true;
-        when 'cancelled' then
-          d_cancelled[v_place] := d_cancelled[v_place] + 1;
-          r_settle[v_place] := true;
-        else
-          d_queued[v_place] := d_queued[v_place] + 1;
-          insert into ready (block_run_id, run_id, label, prio, run_at)
-            values (b.id, p_runs[i], b.label, least(1000, r_busy[v_place]), coalesce(b.next_attempt_at, p_now));
-      end case;
-      continue;
-    end if;
-    insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
-      values (p_runs[i], r_seqs[v_place], p_now, 'block_status_changed', r_pipelines[v_place], r_attempts[v_place], b.id, b.block_uuid, b.attempt, 'running', 'completed');
-    d_completed[v_place] := d_completed[v_place] + 1;
-    if r_ending[v_place] then r_settle[v_place] := true; end if;
-
-    -- 4. What waited for it waits for one less.
-    foreach v_below in array b.downstream loop
-      update block_run t
-         set pending_upstream = t.pending_upstream - 1,
-             status = (case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' then 'queued' else 'initial' end)::block_run_status,
-             queued_at = case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' then p_now end
-       where t.id = v_below and t.status = 'initial'
-      returning t.id, t.block_uuid, t.attempt, t.label, t.status, t.trigger_rule into b;
-      continue when not found;
-      -- Rules other than all_success are for the planner.
-      if b.trigger_rule <> 'all_success' then r_settle[v_place] := true; end if;
-      continue when b.status <> 'queued';
-      d_initial[v_place] := d_initial[v_place] - 1;
-      d_queued[v_place] := d_queued[v_place] + 1;
-      r_seqs[v_place] := r_seqs[v_place] + 1;
-      insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
-        values (p_runs[i], r_seqs[v_place], p_now, 'block_status_changed', r_pipelines[v_place], r_attempts[v_place], b.id, b.block_uuid, b.attempt, 'initial', 'queued');
-      if b.label = p_label and cardinality(v_ready_blocks) + cardinality(v_fresh) < p_want then
-        v_fresh := v_fresh || b.id;
-      else
-        insert into ready (block_run_id, run_id, label, prio, run_at)
-          values (b.id, p_runs[i], b.label, least(1000, r_busy[v_place]), p_now);
-        r_busy[v_place] := r_busy[v_place] + 1;
+      if p_outcomes[v_finish] = 'completed' then
+        update block_run t
+           set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
+               outputs = coalesce(v_detail -> 'outputs', t.outputs)
+         where t.id = p_ids[v_finish] and t.fence = p_fences[v_finish] and t.worker_id = p_worker and t.status = 'running'
+           and not t.stop_requested
+        returning t.id, t.block_uuid, t.attempt, 'completed' as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream
+          into b;
+        v_done := found;
       end if;
+      -- … then every other, also a completion that comes when its run already ends.
+      if not v_done then
+        update block_run t
+           set status = (case
+                 when t.stop_requested or p_outcomes[v_finish] = 'stopped' then 'cancelled'
+                 when p_outcomes[v_finish] = 'failed' then 'failed'
+                 else 'queued' end)::block_run_status,
+               reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') else v_detail ->> 'code' end,
+               reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') else v_detail ->> 'message' end,
+               error = v_detail -> 'error',
+               outputs = coalesce(v_detail -> 'outputs', t.outputs),
+               completed_at = case when p_outcomes[v_finish] in ('retry', 'requeue') and not t.stop_requested then null else p_now end,
+               queued_at = case when p_outcomes[v_finish] in ('retry', 'requeue') and not t.stop_requested then p_now else t.queued_at end,
+               retries = t.retries + case when p_outcomes[v_finish] = 'retry' then 1 else 0 end,
+               next_attempt_at = case when t.stop_requested then null else (v_detail ->> 'retryAt')::timestamptz end
+         where t.id = p_ids[v_finish] and t.fence = p_fences[v_finish] and t.worker_id = p_worker and t.status = 'running'
+           and (p_outcomes[v_finish] <> 'completed' or t.stop_requested)
+        returning t.id, t.block_uuid, t.attempt, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream
+          into b;
+        if not found then
+          v_finish := v_finish + 1;
+          continue;
+        end if;
+      end if;
+      v_seq := v_seq + 1;
+      v_running := v_running - 1;
+
+      -- The attempt keeps what truly became of it, also when its block run is cancelled.
+      if p_outcomes[v_finish] = 'completed' then
+        update block_attempt a
+           set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
+               outputs = v_detail -> 'outputs', tests = v_detail -> 'tests', cpu_time_ms = p_cpus[v_finish], max_rss_bytes = p_rss[v_finish],
+               pid = p_pids[v_finish], dropped_lines = coalesce((v_detail ->> 'dropped')::int, 0)
+         where a.block_run_id = b.id and a.number = p_numbers[v_finish];
+      else
+        update block_attempt a
+           set status = (case when p_outcomes[v_finish] in ('stopped', 'requeue') then 'cancelled' else 'failed' end)::block_run_status,
+               reason_code = v_detail ->> 'code', reason_message = v_detail ->> 'message', completed_at = p_now, error = v_detail -> 'error',
+               outputs = v_detail -> 'outputs', tests = v_detail -> 'tests', cpu_time_ms = p_cpus[v_finish], max_rss_bytes = p_rss[v_finish],
+               pid = coalesce(p_pids[v_finish], a.pid), dropped_lines = coalesce((v_detail ->> 'dropped')::int, 0)
+         where a.block_run_id = b.id and a.number = p_numbers[v_finish];
+      end if;
+      v_finish := v_finish + 1;
+
+      if b.status <> 'completed' then
+        insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status,
+                               reason_code, reason_message)
+          values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, b.id, b.block_uuid, b.attempt, 'running', b.status,
+                  b.reason_code, b.reason_message);
+        if b.status = 'queued' then
+          v_queued := v_queued + 1;
+          insert into ready (block_run_id, run_id, label, prio, run_at)
+            values (b.id, v_run, b.label, least(1000, r.busy), coalesce(b.next_attempt_at, p_now));
+        else
+          -- A failure or a cancel is for the planner.
+          v_settle := true;
+          if b.status = 'failed' then v_failed := v_failed + 1; else v_cancelled := v_cancelled + 1; end if;
+        end if;
+        continue;
+      end if;
+      v_completed := v_completed + 1;
+      insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+        values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, b.id, b.block_uuid, b.attempt, 'running', 'completed');
+
+      -- What waited for it waits for one less. What waits for nothing more is claimed at once while there is room, else queued;
+      -- rules other than all_success are for the planner.
+      foreach v_below in array b.downstream loop
+        v_done := false;
+        if v_room > 0 then
+          update block_run t
+             set pending_upstream = 0, status = 'running', queued_at = p_now, started_at = p_now, fence = t.fence + 1, attempt = t.attempt + 1,
+                 worker_id = p_worker
+           where t.id = v_below and t.status = 'initial' and t.pending_upstream = 1 and t.trigger_rule = 'all_success' and t.label = p_label
+          returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.timeout_seconds, t.upstream into w;
+          v_done := found;
+        end if;
+        if not v_done then
+          update block_run t
+             set pending_upstream = t.pending_upstream - 1,
+                 status = (case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' then 'queued' else 'initial' end)::block_run_status,
+                 queued_at = case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' then p_now end
+           where t.id = v_below and t.status = 'initial'
+          returning t.id, t.block_uuid, t.status, t.attempt, t.label, t.trigger_rule into q;
+          continue when not found;
+          v_settle := v_settle or q.trigger_rule <> 'all_success';
+          continue when q.status = 'initial';
+          v_initial := v_initial - 1;
+          v_queued := v_queued + 1;
+          v_seq := v_seq + 1;
+          insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+            values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, q.id, q.block_uuid, q.attempt, 'initial', 'queued');
+          insert into ready (block_run_id, run_id, label, prio, run_at)
+            values (q.id, v_run, q.label, least(1000, r.busy + v_queued + v_running), p_now);
+          continue;
+        end if;
+        v_initial := v_initial - 1;
+        v_seq := v_seq + 1;
+        v_room := v_room - 1;
+        v_running := v_running + 1;
+        insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+          values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt - 1, 'initial', 'queued'),
+                 (v_run, v_seq + 1, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt, 'queued', 'running');
+        v_seq := v_seq + 1;
+        insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, worker_id, queued_at, started_at)
+          values (w.id, w.attempt, v_run, r.attempt, w.fence, p_worker, p_now, p_now);
+        v_inputs := block_inputs(w.upstream);
+        return next json_build_object(
+          'id', w.id, 'run', v_run, 'uuid', w.block_uuid, 'fence', w.fence, 'attempt', w.attempt, 'retries', w.retries, 'runAttempt', r.attempt,
+          'pipeline', r.pipeline_uuid, 'version', r.code_version, 'timeoutSeconds', w.timeout_seconds, 'inputs', v_inputs);
+      end loop;
     end loop;
-  end loop;
 
-  -- 5. Claim: what waited longest, then what became ready just now, for the slots that are left.
-  v_candidates := v_ready_blocks || v_fresh;
-  for i in 1 .. cardinality(v_candidates) loop
-    update block_run t
-       set status = 'running', fence = t.fence + 1, attempt = t.attempt + 1, worker_id = p_worker, started_at = p_now,
-           completed_at = null, error = null, reason_code = null, reason_message = null, reason_actor = null, next_attempt_at = null
-     where t.id = v_candidates[i] and t.status = 'queued'
-    returning t.id, t.pipeline_run_id, t.block_uuid, t.attempt, t.fence, t.retries, t.queued_at, t.timeout_seconds, t.upstream into b;
-    -- A ready row is a hint: one that is stale or double claims nothing.
-    continue when not found;
-    v_place := array_position(r_ids, b.pipeline_run_id);
-    insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, worker_id, queued_at, started_at)
-      values (b.id, b.attempt, b.pipeline_run_id, r_attempts[v_place], b.fence, p_worker, b.queued_at, p_now);
-    d_queued[v_place] := d_queued[v_place] - 1;
-    d_running[v_place] := d_running[v_place] + 1;
-    r_touched[v_place] := true;
-    r_seqs[v_place] := r_seqs[v_place] + 1;
-    insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
-      values (b.pipeline_run_id, r_seqs[v_place], p_now, 'block_status_changed', r_pipelines[v_place], r_attempts[v_place], b.id, b.block_uuid, b.attempt, 'queued', 'running');
+    -- Claim what waited. A ready row is a hint: one that is stale or double claims nothing.
+    while v_ready_runs[v_ready] = v_run loop
+      update block_run t
+         set status = 'running', fence = t.fence + 1, attempt = t.attempt + 1, worker_id = p_worker, started_at = p_now,
+             completed_at = null, error = null, reason_code = null, reason_message = null, reason_actor = null, next_attempt_at = null
+       where t.id = v_ready_blocks[v_ready] and t.status = 'queued'
+      returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.queued_at, t.timeout_seconds, t.upstream into w;
+      v_ready := v_ready + 1;
+      continue when not found;
+      v_seq := v_seq + 1;
+      v_queued := v_queued - 1;
+      v_running := v_running + 1;
+      insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+        values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt, 'queued', 'running');
+      insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, worker_id, queued_at, started_at)
+        values (w.id, w.attempt, v_run, r.attempt, w.fence, p_worker, w.queued_at, p_now);
+      v_inputs := null;
+      if w.upstream <> '{}' then
+        v_inputs := block_inputs(w.upstream);
+      end if;
+      return next json_build_object(
+        'id', w.id, 'run', v_run, 'uuid', w.block_uuid, 'fence', w.fence, 'attempt', w.attempt, 'retries', w.retries, 'runAttempt', r.attempt,
+        'pipeline', r.pipeline_uuid, 'version', r.code_version, 'timeoutSeconds', w.timeout_seconds, 'inputs', v_inputs);
+    end loop;
 
-    id := b.id; run := b.pipeline_run_id; uuid := b.block_uuid; fence := b.fence; attempt := b.attempt; retries := b.retries;
-    run_attempt := r_attempts[v_place]; pipeline := r_pipelines[v_place]; version := r_versions[v_place];
-    timeout_seconds := b.timeout_seconds; settle := false;
-    if b.upstream = '{}' then
-      inputs := null;
-    elsif b.upstream[2] is null then
-      inputs := (select jsonb_build_array(jsonb_build_object('uuid', u.block_uuid, 'status', u.status, 'outputs', u.outputs))
-                   from block_run u where u.id = b.upstream[1]);
-    else
-      inputs := (select jsonb_agg(jsonb_build_object('uuid', u.block_uuid, 'status', u.status, 'outputs', u.outputs) order by array_position(b.upstream, u.id))
-                   from block_run u where u.id = any(b.upstream));
-    end if;
-    return next;
-  end loop;
-
-  -- 6. One update per run.
-  for i in 1 .. cardinality(r_ids) loop
-    continue when not r_touched[i];
-    if r_left[i] = d_completed[i] and not r_ending[i] then
+    continue when v_seq = r.event_seq;
+    if v_completed = r.unfinished and not r.ending then
       -- An ordinary end is decided here.
       update pipeline_run p
-         set event_seq = r_seqs[i] + 1, blocks_running = p.blocks_running + d_running[i], blocks_completed = p.blocks_completed + d_completed[i],
+         set event_seq = v_seq + 1, blocks_running = p.blocks_running + v_running, blocks_completed = p.blocks_completed + v_completed,
              status = 'completed', completed_at = p_now, reason_code = 'SUCCEEDED', reason_message = 'Every block completed.', timeout_at = null
-       where p.id = r_ids[i];
+       where p.id = v_run;
       insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, from_status, to_status, reason_code, reason_message)
-        values (r_ids[i], r_seqs[i] + 1, p_now, 'run_status_changed', r_pipelines[i], r_attempts[i], 'running', 'completed', 'SUCCEEDED', 'Every block completed.');
+        values (v_run, v_seq + 1, p_now, 'run_status_changed', r.pipeline_uuid, r.attempt, 'running', 'completed', 'SUCCEEDED', 'Every block completed.');
       update pipeline_run_attempt a
          set status = 'completed', completed_at = p_now, reason_code = 'SUCCEEDED', reason_message = 'Every block completed.'
-       where a.pipeline_run_id = r_ids[i] and a.number = r_attempts[i];
+       where a.pipeline_run_id = v_run and a.number = r.attempt;
       continue;
     end if;
+    v_settle := v_settle or (r.ending and v_completed > 0);
     update pipeline_run p
-       set event_seq = r_seqs[i], blocks_initial = p.blocks_initial + d_initial[i], blocks_queued = p.blocks_queued + d_queued[i],
-           blocks_running = p.blocks_running + d_running[i], blocks_completed = p.blocks_completed + d_completed[i],
-           blocks_failed = p.blocks_failed + d_failed[i], blocks_cancelled = p.blocks_cancelled + d_cancelled[i],
-           needs_settling = p.needs_settling or r_settle[i]
-     where p.id = r_ids[i];
-    -- A failure, a cancel or an unusual trigger rule is for the planner.
-    if r_settle[i] then
-      id := null; run := r_ids[i]; settle := true;
-      return next;
+       set event_seq = v_seq, blocks_initial = p.blocks_initial + v_initial, blocks_queued = p.blocks_queued + v_queued,
+           blocks_running = p.blocks_running + v_running, blocks_completed = p.blocks_completed + v_completed,
+           blocks_failed = p.blocks_failed + v_failed, blocks_cancelled = p.blocks_cancelled + v_cancelled,
+           needs_settling = p.needs_settling or v_settle
+     where p.id = v_run;
+    if v_settle then
+      return next json_build_object('settle', v_run);
     end if;
   end loop;
 end $$;
