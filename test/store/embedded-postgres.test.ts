@@ -11,13 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ConnectionSettings } from '../../src/store/connection.ts';
 import { chooseLauncher, type Launcher } from '../../src/store/embedded/postgres-account.ts';
 import { findPostgresBinaries } from '../../src/store/embedded/postgres-binaries.ts';
-import { spawnPostgres } from '../../src/store/embedded/postgres-process.ts';
+import { initializeCluster, spawnPostgres } from '../../src/store/embedded/postgres-process.ts';
 import { processStart } from '../../src/store/embedded/process-identity.ts';
 import { makeSocketDirectory, removeSocketDirectory } from '../../src/store/embedded/socket-directory.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
@@ -93,6 +93,20 @@ describe('a person who starts Penstock in a folder', () => {
     dataDir = join(parent, 'long'.repeat(40), 'longer'.repeat(30));
     await start();
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'may be root, with Penstock itself in a directory that is closed to others',
+    async () => {
+      const native = join(parent, 'native');
+      execFileSync('cp', ['-a', dirname(dirname(findPostgresBinaries().postgres)), native]);
+      const binaries = { postgres: join(native, 'bin/postgres'), initdb: join(native, 'bin/initdb') };
+      const cluster = join(parent, 'cluster');
+      mkdirSync(cluster);
+      const launcher = await chooseLauncher(binaries, cluster);
+      await initializeCluster(launcher, binaries.initdb, cluster);
+      expect(statSync(join(cluster, 'PG_VERSION')).uid).not.toBe(0);
+    },
+  );
 
   test('presses Ctrl-C, which reaches only their server, and Postgres last', async () => {
     useEarlierDatabase();

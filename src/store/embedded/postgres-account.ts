@@ -51,8 +51,16 @@ export async function chooseLauncher(binaries: PostgresBinaries, cluster: string
 /** Postgres gets a fast shutdown when this process is gone, however it went. Bound to the thread that spawns: the main one. */
 const dieWithUs = '--pdeathsig=INT';
 
-/** Lets Postgres through directories that only root may enter, such as /root or one made by `mktemp -d`. */
-const passAnyDirectory = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'];
+/**
+ * Lets Postgres through directories that only root may enter, such as /root or one made by `mktemp -d`. Works with the
+ * capabilities that Docker leaves to root. The secure bit is for access(2), with which Postgres looks for its own
+ * program: without it that call leaves the capability out of account.
+ */
+const passAnyDirectory = [
+  '--securebits=+no_setuid_fixup',
+  '--inh-caps=-all,+dac_override',
+  '--ambient-caps=-all,+dac_override',
+];
 
 function become({ uid, gid }: Account): readonly string[] {
   return [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
@@ -106,6 +114,19 @@ async function findAccount(name: string): Promise<Account | undefined> {
 
 function handOver(path: string, account: Account): void {
   if (statSync(path).uid === account.uid) return;
+  try {
+    chownAll(path, account);
+  } catch (cause) {
+    throw new DataDirectoryError(
+      'no_account',
+      path,
+      `Postgres does not run as root, and this root has no right to give ${path} to another OS user. Start Penstock as an ordinary user (in a container: docker run --user), or set DATABASE_URL.`,
+      { cause },
+    );
+  }
+}
+
+function chownAll(path: string, account: Account): void {
   // The directory itself comes last: while it is root's, the next start knows that this is not done.
   for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
     chownUnlessLink(join(entry.parentPath, entry.name), account);
