@@ -1,3 +1,5 @@
+import type { ConcurrencyConfig } from './pipeline.ts';
+
 /** An initial run as admission sees it. */
 export type AdmissionCandidate = {
   readonly id: bigint;
@@ -50,4 +52,11 @@ export function planAdmission(snapshot: AdmissionSnapshot): readonly bigint[] {
 
 function groupKey(pipelineUuid: string, triggerId: bigint | null): string {
   return `${pipelineUuid}\n${triggerId ?? ''}`;
+}
+
+/** Whether a run of this pipeline may start in the moment in which it is created: nothing limits it, so there is nothing to wait for. */
+export function startsAtOnce(concurrency: ConcurrencyConfig, triggerLimit: number | null): boolean {
+  return (
+    triggerLimit === null && concurrency.pipelineRunLimit === null && concurrency.pipelineRunLimitAllTriggers === null
+  );
 }

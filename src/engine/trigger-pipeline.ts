@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { startsAtOnce } from '../domain/admission.ts';
 import type { JsonObject } from '../domain/pipeline.ts';
 import { type Answer, done, refused } from '../domain/refusal.ts';
 import { periodAt } from '../domain/schedule.ts';
@@ -23,7 +24,7 @@ export type TriggerPipelineInput = {
 
 export type TriggeredRun = { readonly runId: bigint; readonly wasReplayed: boolean };
 
-/** Creates a run of a pipeline, in one transaction; admission starts it. Refuses an unknown or invalid pipeline, and variables over 64 KB. */
+/** Creates a run of a pipeline, in one transaction, and starts it there when nothing limits it; else admission does. Refuses an unknown or invalid pipeline, and variables over 64 KB. */
 export async function triggerPipelineRun(
   context: EngineContext,
   input: TriggerPipelineInput,
@@ -62,9 +63,11 @@ export async function triggerPipelineRun(
     idempotencyKey: input.idempotencyKey,
     idempotencyHash: input.idempotencyKey === null ? null : hashInput(input),
   };
-  const runId = await createRun(pool, run, now);
+  const start = startsAtOnce(pipeline.definition.concurrency, trigger?.settings.pipelineRunLimit ?? null);
+  const runId = await createRun(pool, run, now, { start });
   if (runId === null) return replay(context, input);
-  context.wake('admission', 'events');
+  if (start) context.wake('ready', 'events');
+  else context.wake('admission', 'events');
   return done({ runId, wasReplayed: false });
 }
 

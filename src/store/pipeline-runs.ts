@@ -31,8 +31,16 @@ export type NewRun = {
   readonly idempotencyHash: string | null;
 };
 
-/** Creates a run with its block runs and its first event; null when another run of the pipeline holds the idempotency key. */
-export async function createRun(client: Client, run: NewRun, now: Date): Promise<bigint | null> {
+/**
+ * Creates a run with its block runs and its first event, and starts it in the same transaction if told to; null when another run of
+ * the pipeline holds the idempotency key.
+ */
+export async function createRun(
+  client: Client,
+  run: NewRun,
+  now: Date,
+  options: { readonly start?: boolean } = {},
+): Promise<bigint | null> {
   const blocks = executableBlocks(run.definition);
   const places = new Map(blocks.map((block, index) => [block.uuid, index + 1]));
   const placesOf = (uuids: readonly string[]) => uuids.flatMap((uuid) => places.get(uuid) ?? []);
@@ -68,8 +76,9 @@ export async function createRun(client: Client, run: NewRun, now: Date): Promise
   };
   const result = await client.query<{ id: bigint | null }>({
     name: 'create-run',
-    text: 'select create_run($1::jsonb, $2::jsonb, $3) as id',
-    values: [JSON.stringify(row), JSON.stringify(specs), now],
+    text: `with created as materialized (select create_run($1::jsonb, $2::jsonb, $3) as id)
+           select id, case when $4::boolean and id is not null then start_runs(array[id], $3) end as started from created`,
+    values: [JSON.stringify(row), JSON.stringify(specs), now, options.start ?? false],
   });
   return result.rows[0]?.id ?? null;
 }

@@ -52,6 +52,8 @@ export type StepResult = {
   readonly claims: readonly Claim[];
   /** Runs that wait for engine/settle-runs.ts. */
   readonly unsettled: readonly bigint[];
+  /** The queue was looked into and may hold more than fitted. */
+  readonly more: boolean;
 };
 
 /**
@@ -69,7 +71,7 @@ export async function step(
   now: Date,
 ): Promise<StepResult> {
   const inOrder = finishes.length > 1 ? [...finishes].sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
-  const result = await client.query<{ step: Claim | { readonly settle: number } }>({
+  const result = await client.query<{ step: Claim | { readonly settle: number } | { readonly more: true } }>({
     name: 'step',
     text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
     values: [
@@ -91,11 +93,13 @@ export async function step(
   });
   const claims: Claim[] = [];
   const unsettled: bigint[] = [];
+  let more = false;
   for (const { step: answer } of result.rows) {
     if ('settle' in answer) unsettled.push(BigInt(answer.settle));
+    else if ('more' in answer) more = true;
     else claims.push(answer);
   }
-  return { claims, unsettled };
+  return { claims, unsettled, more };
 }
 
 /** What goes beyond a plain completion, as JSON; null for one. */

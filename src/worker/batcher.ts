@@ -81,11 +81,11 @@ export function startBatcher(options: BatcherOptions): Batcher {
       if (client === null) client = await reconnect();
       const look = hungry;
       hungry = false;
-      const { claims, unsettled } = await options.step(client, want, look, finishes);
+      const { claims, unsettled, more } = await options.step(client, want, look, finishes);
       waiting = waiting.slice(finishes.length);
       failures = 0;
-      // A full hand means that there may be more; an empty one means that a wake or the poll will tell.
-      hungry = hungry || (look && want > 0 && claims.length === want);
+      // Without more, a wake or the poll will tell.
+      hungry = hungry || more;
       emptyPolls = claims.length === 0 && finishes.length === 0 ? emptyPolls + 1 : 0;
       for (const claim of claims) options.start(claim);
       if (unsettled.length > 0) options.settle(unsettled);

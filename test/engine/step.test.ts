@@ -175,7 +175,7 @@ describe('the fence', () => {
     expect(once.claims).toEqual([]);
     const events = (await engine.runRow(run)).event_seq;
     const again = await worker.step(0, [ended(claims[0]!)]);
-    expect(again).toEqual({ claims: [], unsettled: [] });
+    expect(again).toEqual({ claims: [], unsettled: [], more: false });
     expect((await engine.runRow(run)).event_seq).toBe(events);
     await runEverything(worker, 1);
     await expectInvariants(engine.database, run);
@@ -208,6 +208,24 @@ describe('a ready row is only a hint', () => {
     ]);
     expect(attempts.rows).toEqual([{ number: 1 }, { number: 1 }, { number: 1 }]);
     await expectInvariants(engine.database, run);
+  });
+});
+
+describe('a worker that looks into the queue', () => {
+  test('is told when there may be more than its slots hold, also when what it took was stale', async () => {
+    await engine.pipeline('stale', [[], []]);
+    const run = await engine.start('stale');
+    await engine.database.pool.query(
+      `insert into ready (block_run_id, run_id, label, prio, run_at) select 0, $1, 'default', -1, now() from generate_series(1, 2)`,
+      [run],
+    );
+    expect(await worker.step(2)).toEqual({ claims: [], unsettled: [], more: true });
+    const { claims, more } = await worker.step(3);
+    expect([claims.length, more]).toEqual([2, false]);
+    await worker.step(
+      0,
+      claims.map((claim) => ended(claim)),
+    );
   });
 });
 

@@ -135,7 +135,7 @@ describe('a failure', () => {
 
 describe('cancel', () => {
   test('a run that has not started is cancelled at once', async () => {
-    await engine.pipeline('waiting', [[]]);
+    await engine.pipeline('waiting', [[]], { concurrency: { pipelineRunLimit: 0 } });
     const answer = await triggerPipelineRun(engine.context, { ...ask, pipelineUuid: 'waiting' });
     if (!answer.ok) throw new Error('refused');
     await cancel(answer.value.runId);

@@ -530,8 +530,8 @@ $$;
 --   What finished: parallel arrays, one place per attempt, by ascending run; outcome = completed | failed | retry | requeue |
 --   stopped.
 --   p_details: {code, message, error, outputs, tests, dropped, retryAt} or null, which is a plain completion.
--- Answers with one JSON object for each claim, with what is needed to start it, and {settle: run} for each run that waits for
--- engine/settle-runs.ts. (A column per field costs both sides more than the JSON.)
+-- Answers with one JSON object for each claim, with what is needed to start it, {settle: run} for each run that waits for
+-- engine/settle-runs.ts, and {more: true} when the queue may hold more than fitted. (A column per field costs both sides more than the JSON.)
 -- Run after run, in ascending order, and row after row, by small statements on one key each: measured, that is twice as fast
 -- for a lone block as set-based statements over unnested arrays, whose plans cost more to set up than a row to move, and no
 -- slower for fifty.
@@ -762,6 +762,10 @@ begin
       return next json_build_object('settle', v_run);
     end if;
   end loop;
+  -- Also when what was taken was stale: then there were fewer claims than rows.
+  if v_readies > 0 and v_readies = p_want then
+    return next '{"more": true}'::json;
+  end if;
 end $$;
 
 -- Carries out what a planner decided about one run (domain/run.ts), inside the caller's transaction, which holds the
