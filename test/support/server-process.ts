@@ -85,18 +85,16 @@ export function writeProject(files: Readonly<Record<string, string>>): {
   readonly remove: () => void;
 } {
   const root = mkdtempSync(join(tmpdir(), 'penstock-story-'));
-  for (const [path, content] of Object.entries({
-    'project/metadata.yaml': 'project_type: standalone\n',
-    ...prefixed(files),
-  })) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), content);
-  }
+  writeFiles(join(root, 'project'), { 'metadata.yaml': 'project_type: standalone\n', ...files });
   return { dir: root, remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-function prefixed(files: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(files).map(([path, content]) => [`project/${path}`, content]));
+/** Writes files into a folder, and makes the folders that they need. */
+export function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
 }
 
 function pidOf(child: ChildProcess): number {
