@@ -153,7 +153,14 @@ export function parseDatabaseUrl(text: string): ConnectionSettings {
     user: decodeURIComponent(url.username || 'postgres'),
     password: decodeURIComponent(url.password),
     database: decodeURIComponent(url.pathname.slice(1) || 'postgres'),
+    ssl: sslOf(url.searchParams.get('sslmode')),
   };
+}
+
+/** As libpq understands it: `require` encrypts, `verify-ca` and `verify-full` also check whose server it is. */
+function sslOf(mode: string | null): ConnectionSettings['ssl'] {
+  if (mode === 'verify-ca' || mode === 'verify-full') return true;
+  return mode === 'require' ? { rejectUnauthorized: false } : false;
 }
 
 function isPostgresUrl(text: string): boolean {

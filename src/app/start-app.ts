@@ -3,6 +3,7 @@ import pino from 'pino';
 import { type Config, parseDatabaseUrl } from '../config.ts';
 import type { WakeTopic } from '../engine/context.ts';
 import { createWake } from '../events/wake.ts';
+import { findProject } from '../project/read-project.ts';
 import { openDatabase } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore } from '../store/open-store.ts';
@@ -29,6 +30,8 @@ export type App = {
  * again, and the error says what to do.
  */
 export async function startApp(config: Config): Promise<App> {
+  // Before anything is made: whoever names the wrong folder finds no new database for it afterwards.
+  if (config.roles.has('scheduler')) await findProject(config.projectDir);
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const stops: (() => Promise<void>)[] = [];
   const unwind = async () => {

@@ -21,6 +21,8 @@ export function explainError(error: unknown): { readonly message: string; readon
   if (!(error instanceof Error)) return { message: String(error), code: exitCodes.failed };
   if (noServer.has(error.name)) return { message: error.message, code: exitCodes.noServer };
   if (error.name === 'AccessDeniedError') return { message: error.message, code: exitCodes.refused };
+  if (error.name === 'ListenError' && 'code' in error && error.code === 'LOOPBACK_ONLY')
+    return { message: error.message, code: exitCodes.usage };
   if (spoken.has(error.name)) return { message: error.message, code: exitCodes.failed };
   return {
     message: `Something went wrong that Penstock did not foresee:\n${error.stack ?? error.message}`,

@@ -98,6 +98,10 @@ function failureOf(end: AttemptEnd): Failure {
     case 'stopped':
       return { code: 'PROCESS_DIED', type: 'ProcessDied', message: 'Its process was stopped from outside.' };
     default:
-      return { code: 'BLOCK_ERROR', type: end.error?.type ?? null, message: end.error?.message ?? 'It failed.' };
+      return {
+        code: end.error?.type === 'DiskFull' ? 'DISK_FULL' : 'BLOCK_ERROR',
+        type: end.error?.type ?? null,
+        message: end.error?.message ?? 'It failed.',
+      };
   }
 }

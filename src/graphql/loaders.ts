@@ -1,6 +1,6 @@
 import type { BlockAttempt, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
-import { type AttemptsUsage, listAttemptsUsage } from '../store/attempt-usage.ts';
 import type { Database } from '../store/database.ts';
+import { type AttemptsUsage, listAttemptsUsage } from '../store/list-attempts-usage.ts';
 import { listLastRunIds } from '../store/list-pipelines.ts';
 import { createBlockRunPageLoader } from './block-run-pages.ts';
 import { createGroupLoader, createRowLoader } from './loader.ts';

@@ -75,6 +75,8 @@ builder.prismaObjectField(PipelineRunRef, 'logs', (t) =>
 builder.prismaObjectField(BlockRunRef, 'logs', (t) =>
   t.field({
     type: LogLineConnectionRef,
+    // Two statements for each block run or attempt around it.
+    extensions: { cost: 10 },
     description: `What all its attempts printed, ${logDescription}`,
     args: { filter: t.arg({ type: LogFilter, description: 'Which lines; all unless given.' }), ...pageArguments() },
     resolve: (block, { filter, ...page }, context) => {
@@ -94,6 +96,8 @@ builder.prismaObjectField(BlockRunRef, 'logs', (t) =>
 builder.prismaObjectField(BlockRunAttemptRef, 'logs', (t) =>
   t.field({
     type: LogLineConnectionRef,
+    // Two statements for each block run or attempt around it.
+    extensions: { cost: 10 },
     description: `What it printed, ${logDescription}`,
     args: { filter: t.arg({ type: LogFilter, description: 'Which lines; all unless given.' }), ...pageArguments() },
     resolve: (attempt, { filter, ...page }, context) => {

@@ -5,4 +5,6 @@ export type ConnectionSettings = {
   readonly user: string;
   readonly password: string;
   readonly database: string;
+  /** Whether the connection is encrypted: true also checks the server's certificate. */
+  readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
 };

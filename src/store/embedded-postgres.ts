@@ -65,7 +65,7 @@ async function serve(
   releaseLock: () => void,
 ): Promise<EmbeddedPostgres> {
   const socketDirectory = makeSocketDirectory(directory.socketLink, directory.cluster);
-  const connection = { host: socketDirectory, port: 5432, user: 'penstock', password: '', database };
+  const connection = { host: socketDirectory, port: 5432, user: 'penstock', password: '', database, ssl: false };
   const endLogKeeping = keepLogSmall(directory.log);
   const supervisor = await supervise({
     launcher,
@@ -107,7 +107,7 @@ async function prepareCluster(binaries: PostgresBinaries, directory: DataDirecto
     throw new DataDirectoryError(
       'refused',
       cluster,
-      `Postgres could not make a database in ${cluster}. It said: ${said}\nName another data directory, or set DATABASE_URL to use another Postgres.`,
+      `Postgres could not make a database in ${cluster}. It said: ${said}\nName another data directory, or give --database-url to use another Postgres.`,
       { cause },
     );
   }

@@ -1,9 +1,6 @@
 -- Part 1: every table of the whole road, and the functions that move runs along it.
 -- Applied by src/store/migrate.ts; prisma/schema.prisma says the same of the tables, and a test holds them together.
 
--- CreateSchema
-CREATE SCHEMA IF NOT EXISTS "public";
-
 -- CreateEnum
 CREATE TYPE "pipeline_run_status" AS ENUM ('initial', 'running', 'completed', 'failed', 'cancelled');
 

@@ -87,7 +87,7 @@ function refuseForeign({ dataDir, home }: DataDirectory): void {
       throw new DataDirectoryError(
         'foreign',
         place,
-        `${place} is the data directory of another Postgres (version ${version}), not of Penstock. Name another data directory, or set DATABASE_URL to use that Postgres while it runs.`,
+        `${place} is the data directory of another Postgres (version ${version}), not of Penstock. Name another data directory, or give --database-url to use that Postgres while it runs.`,
       );
     }
   }
@@ -167,7 +167,7 @@ export function unusable(path: string, cause: unknown): DataDirectoryError {
   return new DataDirectoryError(
     'not_writable',
     path,
-    `The data directory ${path} can't be written (${code}). Give this user the right to write there, name another data directory, or set DATABASE_URL to use another Postgres.`,
+    `The data directory ${path} can't be written (${code}). Give this user the right to write there, name another data directory, or give --database-url to use another Postgres.`,
     { cause },
   );
 }

@@ -44,7 +44,7 @@ export async function chooseLauncher(binaries: PostgresBinaries, cluster: string
   throw new DataDirectoryError(
     'no_account',
     cluster,
-    `Postgres does not run as root, and the OS user with id ${account.uid} that would run it can't get to ${cluster} or to ${binaries.postgres}. Start Penstock as an ordinary user, move the folder to where that user may go (not below /root), or set DATABASE_URL.`,
+    `Postgres does not run as root, and the OS user with id ${account.uid} that would run it can't get to ${cluster} or to ${binaries.postgres}. Start Penstock as an ordinary user, move the folder to where that user may go (not below /root), or give --database-url.`,
   );
 }
 
@@ -94,7 +94,7 @@ async function accountFor(cluster: string): Promise<Account> {
     throw new DataDirectoryError(
       'no_account',
       cluster,
-      'Postgres does not run as root, and no OS user "postgres" could be made for it. Make one, start Penstock as an ordinary user, or set DATABASE_URL.',
+      'Postgres does not run as root, and no OS user "postgres" could be made for it. Make one, start Penstock as an ordinary user, or give --database-url.',
       { cause },
     );
   }
@@ -120,7 +120,7 @@ function handOver(path: string, account: Account): void {
     throw new DataDirectoryError(
       'no_account',
       path,
-      `Postgres does not run as root, and this root has no right to give ${path} to another OS user. Start Penstock as an ordinary user (in a container: docker run --user), or set DATABASE_URL.`,
+      `Postgres does not run as root, and this root has no right to give ${path} to another OS user. Start Penstock as an ordinary user (in a container: docker run --user), or give --database-url.`,
       { cause },
     );
   }
@@ -157,7 +157,7 @@ export function accountName(): string {
     throw new DataDirectoryError(
       'no_account',
       '',
-      `Postgres can't run as user id ${uid}, because that id has no name on this machine. Add it to /etc/passwd (in a container: run as an existing user), or set DATABASE_URL.`,
+      `Postgres can't run as user id ${uid}, because that id has no name on this machine. Add it to /etc/passwd (in a container: run as an existing user), or give --database-url.`,
       { cause },
     );
   }

@@ -66,6 +66,6 @@ function unavailable(why: string): DataDirectoryError {
   return new DataDirectoryError(
     'no_binaries',
     '',
-    `Penstock can't bring its own Postgres: ${why}. Set DATABASE_URL to a Postgres 15 or newer.`,
+    `Penstock can't bring its own Postgres: ${why}. Name a Postgres 15 or newer with --database-url.`,
   );
 }

@@ -1,10 +1,10 @@
 import type { AttemptOutcome, AttemptTask, LogEntry, LogSink, RunningAttempt } from '../executor.ts';
+import { createLineCutter, cutText, type LineCutter, storableText } from './log-lines.ts';
+import type { OutOfMemoryCounter } from './out-of-memory.ts';
+import { signalGroup } from './process-group.ts';
 import type { PythonChild } from './python-child.ts';
 import { createLineOrder } from './python-line-order.ts';
-import { createLineCutter, cutText, type LineCutter, storableText } from './python-log-lines.ts';
-import type { OutOfMemoryCounter } from './python-out-of-memory.ts';
 import { type ChildEnd, outcomeOf, type RunnerResult } from './python-outcome.ts';
-import { signalGroup } from './python-process-group.ts';
 
 /** How long after a child's end the last of its frames may take; they are in the socket by then, so it is next to nothing. */
 const lastFramesMs = 500;

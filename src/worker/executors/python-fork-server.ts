@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type { Watchdog } from '../executor.ts';
+import { endGroup, signalGroup } from './process-group.ts';
 import { greetChild, type PythonChild } from './python-child.ts';
 import { createFrameReader, encodeFrame } from './python-frames.ts';
 import type { ChildEnd } from './python-outcome.ts';
-import { endGroup, signalGroup } from './python-process-group.ts';
 
 /**
  * The worker's side of python/fork_server.py: starts it, asks it for children, and hears of their output and their end.

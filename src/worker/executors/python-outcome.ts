@@ -1,6 +1,6 @@
 import type { BlockTestResult, OutputManifest } from '../../domain/outputs.ts';
 import type { AttemptError, AttemptOutcome, AttemptResult } from '../executor.ts';
-import { storableText } from './python-log-lines.ts';
+import { storableText } from './log-lines.ts';
 
 /** What the runner tells at the end of a task (penstock_runner/attempt.py). */
 export type RunnerResult = {

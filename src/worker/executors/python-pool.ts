@@ -1,8 +1,8 @@
 import type { Watchdog } from '../executor.ts';
+import { signalGroup } from './process-group.ts';
 import type { PythonChild } from './python-child.ts';
 import { type ForkServer, startForkServer } from './python-fork-server.ts';
 import type { ChildEnd } from './python-outcome.ts';
-import { signalGroup } from './python-process-group.ts';
 import { createStarter } from './python-starter.ts';
 
 /** A few forked children that wait for a task, and the fork server that makes them and is replaced when it dies. */

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { Executor, Watchdog } from '../executor.ts';
+import { openOutOfMemoryCounter } from './out-of-memory.ts';
+import { endGroup } from './process-group.ts';
 import { createPythonAttempt, type PythonAttempt } from './python-attempt.ts';
 import { pythonEnvironment } from './python-environment.ts';
-import { openOutOfMemoryCounter } from './python-out-of-memory.ts';
 import { createPythonPool } from './python-pool.ts';
-import { endGroup } from './python-process-group.ts';
 
 export type PythonExecutorOptions = {
   /** From `findPython`; null when the machine has none: every attempt then fails and says so. */

@@ -1,5 +1,5 @@
 import type { LogEntry, LogSink } from '../executor.ts';
-import { createLineCutter, cutText, type LineCutter } from './python-log-lines.ts';
+import { createLineCutter, cutText, type LineCutter } from './log-lines.ts';
 
 type Stream = LogEntry['stream'];
 type Level = LogEntry['level'];

@@ -1,5 +1,5 @@
 import type { AttemptError, AttemptOutcome, AttemptResult } from '../executor.ts';
-import { storableText } from './python-log-lines.ts';
+import { storableText } from './log-lines.ts';
 import type { ResultFrame } from './typescript-protocol.ts';
 
 /** How a child process ended. */

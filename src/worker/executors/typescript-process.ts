@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AttemptOutcome, Watchdog } from '../executor.ts';
-import type { OutOfMemoryCounter } from './python-out-of-memory.ts';
-import { signalGroup } from './python-process-group.ts';
+import type { OutOfMemoryCounter } from './out-of-memory.ts';
+import { signalGroup } from './process-group.ts';
 import { groupHasOthers } from './typescript-group.ts';
 import type { Job } from './typescript-job.ts';
 import { launchChild } from './typescript-launch.ts';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Executor, RunningAttempt, Watchdog } from '../executor.ts';
-import { openOutOfMemoryCounter } from './python-out-of-memory.ts';
+import { openOutOfMemoryCounter } from './out-of-memory.ts';
 import { createCodeCache } from './typescript-code.ts';
 import { createJob, type Job } from './typescript-job.ts';
 import { blockEnvironment } from './typescript-launch.ts';
