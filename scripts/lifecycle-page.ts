@@ -39,8 +39,8 @@ const things: readonly Thing[] = [
 const opening = `<!-- Printed from src/domain/lifecycle.ts by \`npm run generate\`. Do not edit. -->
 # Lifecycle
 
-Every status that a run or a block run can have, and every legal move between them. The store refuses any other move, and each
-move is written in one statement together with its event, so a status and the history never tell different stories.
+Every status that a run or a block run can have, and every legal move between them. A status changes in one statement that is
+guarded by the status before, and its event is written in the same transaction: status and history never tell different stories.
 
 Statuses are shown here as the database has them; the API writes them in capitals.`;
 
