@@ -36,6 +36,33 @@ describe('a subscriber', () => {
     expect((await takeEvents(stream, 3)).map(keyOf)).toEqual([`${run}:3`, `${run}:4`, `${run}:5`]);
   });
 
+  test('gets what is both in the log and on the bus once', async () => {
+    const [run] = await runs(1);
+    const watcher = await feed.open(everything);
+    await log.append(run, 1);
+    await takeEvents(watcher, 1);
+    const [ofAll, ofRun] = [await feed.open(everything), await feed.open({ ...everything, pipelineRunId: run })];
+    await log.append(run, 3);
+    // Live for the watcher, so offered to the others too; they have not begun to read the log.
+    await takeEvents(watcher, 3);
+    for (const stream of [ofAll, ofRun]) {
+      expect((await takeEvents(stream, 3)).map(({ event }) => event.seq)).toEqual([2, 3, 4]);
+    }
+    await log.append(run, 1);
+    for (const stream of [ofAll, ofRun]) expect((await takeEvents(stream, 1)).map(keyOf)).toEqual([`${run}:5`]);
+  });
+
+  test('gets a large commit whole', async () => {
+    const [run] = await runs(1);
+    const stream = await feed.open(everything);
+    await log.append(run, 1);
+    await takeEvents(stream, 1);
+    const reading = takeEvents(stream, 1001);
+    await log.append(run, 1000);
+    await log.append(run, 1);
+    expect((await reading).map(({ event }) => event.seq)).toEqual(Array.from({ length: 1001 }, (_, n) => n + 2));
+  });
+
   test('sees only what its filter lets through', async () => {
     const [run] = await runs(1);
     const stream = await feed.open({ ...everything, filter: (event) => event.seq % 2 === 0 });

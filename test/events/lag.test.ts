@@ -47,13 +47,13 @@ test.each([
     const keys = messages.flatMap((message) => (message.type === 'event' ? [keyOf(message)] : []));
     expect(sorted(keys)).toEqual(
       (await log.contents()).filter(
-        (key) => [`${run}`, `${other}`].includes(key.split(':')[0] ?? '') && key !== `${run}:1`,
+        (key) => [`${run}`, `${other}`].includes(key.split(':')[0] ?? '') && ![`${run}:1`, `${run}:2`].includes(key),
       ),
     );
 
     // And live again, without another word.
     await log.append(run, 1);
-    expect(await nextMessage(slow)).toMatchObject({ type: 'event', event: { pipelineRunId: run, seq: 37 } });
+    expect(await nextMessage(slow)).toMatchObject({ type: 'event', event: { pipelineRunId: run, seq: 38 } });
   },
 );
 
@@ -65,7 +65,7 @@ test('who lags in one run catches up in that run', async () => {
   await takeEvents(quick, 100);
   expect(await nextMessage(slow)).toMatchObject({ type: 'lagged', skippedLive: 11 });
   expect((await takeEvents(slow, 100)).map(({ event }) => event.seq)).toEqual(
-    Array.from({ length: 100 }, (_, n) => n + 2),
+    Array.from({ length: 100 }, (_, n) => n + 3),
   );
 });
 
@@ -79,11 +79,11 @@ test('the cursor of the lag message is a place to come back to', async () => {
   await slow.return?.();
   const back = await feed.open({ ...everything, after: lagged.type === 'lagged' ? lagged.cursor : null });
   expect((await takeEvents(back, 50)).map(({ event }) => event.seq)).toEqual(
-    Array.from({ length: 50 }, (_, n) => n + 2),
+    Array.from({ length: 50 }, (_, n) => n + 3),
   );
 });
 
-/** Two streams that are live, having read the run's first event; the first one may be about one run only. */
+/** Two streams that are live, having read the run's first two events; the first one may be about one run only. */
 async function liveStreams(
   from: RunningFeed,
   run: bigint,
@@ -91,9 +91,11 @@ async function liveStreams(
 ): Promise<[EventStream, EventStream]> {
   const slow = await from.open({ ...everything, pipelineRunId: only });
   const quick = await from.open(everything);
-  await log.append(run, 1);
-  // Live by now, whether it came from the log (then as its last page) or from the bus.
-  await takeEvents(slow, 1);
-  await takeEvents(quick, 1);
+  // The first may come from the log, and a second time over the bus; with the second one nothing waits any more.
+  for (let n = 0; n < 2; n++) {
+    await log.append(run, 1);
+    await takeEvents(slow, 1);
+    await takeEvents(quick, 1);
+  }
   return [slow, quick];
 }

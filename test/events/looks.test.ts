@@ -42,6 +42,27 @@ test('a thousand wake-ups during a look are one more look', async () => {
   await feed.stop();
 });
 
+test('who comes while the tail looks for nobody misses nothing', async () => {
+  const looks = watchLooks(log.database);
+  const feed = await startEventFeed({ database: looks.database });
+  const everything = { pipelineRunId: null, filter: () => true };
+  const [run] = (await log.createRuns(1)) as [bigint];
+  const before = await feed.position();
+  await log.append(run, 1);
+
+  // Woken by somebody who is gone before the look begins.
+  const left = await feed.open({ ...everything, after: null });
+  looks.hold();
+  await left.return?.();
+  await looks.begun();
+  const stream = await feed.open({ ...everything, after: before });
+  await takeEvents(stream, 1);
+  await log.append(run, 1);
+  looks.release();
+  expect((await takeEvents(stream, 1)).map(keyOf)).toEqual([`${run}:2`]);
+  await feed.stop();
+});
+
 test('with nobody listening, wake-ups cost nothing', async () => {
   const looks = watchLooks(log.database);
   const feed = await startEventFeed({ database: looks.database });
@@ -51,7 +72,7 @@ test('with nobody listening, wake-ups cost nothing', async () => {
   await feed.stop();
 });
 
-/** Counts the looks of a tail, and can hold them back. */
+/** Counts the looks that read events, and can hold back looks of any kind. */
 function watchLooks(database: Database) {
   let count = 0;
   let gate = Promise.resolve();
@@ -60,16 +81,14 @@ function watchLooks(database: Database) {
   const connect = async (name: string): Promise<pg.Client> => {
     const client = await database.connect(name);
     const query = client.query.bind(client) as (...given: readonly unknown[]) => Promise<unknown>;
-    const counted = async (...given: readonly unknown[]) => {
+    const watched = async (...given: readonly unknown[]) => {
       const [statement] = given;
-      if (typeof statement === 'object' && statement !== null && 'name' in statement) {
-        count++;
-        begun.resolve();
-        await gate;
-      }
+      if (typeof statement === 'object' && statement !== null && 'name' in statement) count++;
+      begun.resolve();
+      await gate;
       return query(...given);
     };
-    return Object.assign(client, { query: counted });
+    return name === 'tail' ? Object.assign(client, { query: watched }) : client;
   };
   return {
     database: { ...database, connect },
