@@ -37,7 +37,7 @@ const checks: readonly Check[] = [
   {
     name: 'Python syntax',
     command: ['python3', 'scripts/check_python.py', 'src', 'examples'],
-    remedy: 'It needs python3 3.8 or newer on the PATH.',
+    remedy: 'It needs python3 3.9 or newer on the PATH.',
   },
 ];
 
