@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Database } from '../store/database.ts';
 import { createPause } from './pause.ts';
@@ -21,6 +22,7 @@ const channel = 'penstock_wake';
 const betweenRingsMs = 20;
 const firstRetryMs = 100;
 const longestRetryMs = 2000;
+const longestCloseMs = 1000;
 
 /**
  * NOTIFY on a connection of its own, after commits and never within them: there it would make them wait for each other's fsync.
@@ -62,7 +64,9 @@ export async function openDoorbell({ database, onRing, onProblem }: DoorbellOpti
       await pause.sleep(retryMs);
       if (isClosed) return;
       try {
-        client = await connect();
+        const fresh = await connect();
+        if (isClosed) return void fresh.end().catch(() => {});
+        client = fresh;
         onRing(null);
         return;
       } catch (error) {
@@ -94,10 +98,11 @@ export async function openDoorbell({ database, onRing, onProblem }: DoorbellOpti
       isClosed = true;
       if (restTimer) clearTimeout(restTimer);
       pause.cut();
-      await reconnecting;
       const last = client;
       client = null;
-      await last?.end().catch(() => {});
+      // Connecting to a host that doesn't answer can take minutes, and is not worth waiting for.
+      const ended = Promise.all([reconnecting, last?.end().catch(() => {})]);
+      await Promise.race([ended, sleep(longestCloseMs, undefined, { ref: false })]);
     },
   };
 }

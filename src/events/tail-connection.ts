@@ -13,12 +13,15 @@ export type TailConnection = {
 /** `onEpoch` is told at each connection which history it is, before anything is read: the database may have been restored meanwhile. */
 export function createTailConnection(database: Database, onEpoch: (epoch: number) => void): TailConnection {
   let client: pg.Client | null = null;
+  let isClosed = false;
 
   async function connect(): Promise<pg.Client> {
     const fresh = await database.connect('tail');
     try {
       await prepareTail(fresh);
-      onEpoch(await establishEpoch(database));
+      const epoch = await establishEpoch(database);
+      if (isClosed) throw new Error('The tail was stopped while it connected.');
+      onEpoch(epoch);
       return fresh;
     } catch (error) {
       letGo(fresh);
@@ -38,6 +41,7 @@ export function createTailConnection(database: Database, onEpoch: (epoch: number
       }
     },
     close() {
+      isClosed = true;
       if (client) letGo(client);
       client = null;
     },

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Database } from '../store/database.ts';
 import type { LogPoint, LogPosition } from '../store/log-position.ts';
@@ -33,6 +33,7 @@ const idleMs = 2000;
 const shortestMs = 5;
 const firstRetryMs = 100;
 const longestRetryMs = 2000;
+const longestStopMs = 1000;
 /** A batch is handed over in one turn of the event loop and has to fit a subscriber's queue well. */
 const batchSize = 250;
 
@@ -154,7 +155,8 @@ export async function startTail(options: TailOptions): Promise<Tail> {
       stopped = true;
       pause.cut();
       connection.close();
-      await following;
+      // Connecting to a host that doesn't answer can take minutes, and is not worth waiting for.
+      await Promise.race([following, sleep(longestStopMs, undefined, { ref: false })]);
     },
   };
 }

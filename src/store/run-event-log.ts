@@ -202,5 +202,3 @@ function positionOf(row: { readonly snapshot: string; readonly maxId: bigint | n
   if (!snapshot) throw new Error(`Postgres answered with a snapshot that can't be read: ${row?.snapshot}`);
   return { snapshot, maxId: row?.maxId ?? 0n };
 }
-
-export { establishEpoch } from './epoch.ts';
