@@ -72,11 +72,11 @@ export function hasCluster(directory: DataDirectory): boolean {
   if (!existsSync(cluster)) return false;
   const version = readVersion(cluster);
   if (version === postgresMajor) return true;
-  if (version !== undefined) throw otherVersion(cluster, version);
+  if (version) throw otherVersion(cluster, version);
   throw new DataDirectoryError(
     'refused',
     cluster,
-    `The database in ${cluster} is damaged: its file PG_VERSION is missing. Restore the directory from a backup, or move it away to start with an empty database.`,
+    `The database in ${cluster} is damaged: its file PG_VERSION is missing or empty. Restore the directory from a backup, or move it away to start with an empty database.`,
   );
 }
 

@@ -37,7 +37,14 @@ export async function startServer(plan: ServerPlan): Promise<PostgresProcess> {
     const leftover = leftoverPostmaster(directory.cluster);
     if (leftover !== undefined) await stopPostmaster(leftover);
     const server = spawnPostgres(launcher, program, directory.cluster, settings, directory.log);
-    if (await answers(server, directory, connection, plan.onProblem)) return server;
+    try {
+      if (await answers(server, directory, connection, plan.onProblem)) return server;
+    } catch (error) {
+      server.hold();
+      await stopPostmaster(server.pid);
+      await server.ended;
+      throw unusable(directory, error);
+    }
     const lastWords = server.lastWords(12);
     if (!occupied.test(lastWords) || performance.now() > giveUpAt) {
       throw refusedToStart(directory, await server.ended, lastWords);
@@ -96,5 +103,16 @@ function refusedToStart({ cluster, log }: DataDirectory, how: string, lastWords:
       ...lastWords.split('\n').map((line) => `  ${line}`),
       'If the database is damaged, restore the directory from a backup, or move it away to start with an empty one.',
     ].join('\n'),
+  );
+}
+
+/** It started, and can't be used: files of the cluster are missing or damaged. */
+function unusable({ cluster, log }: DataDirectory, cause: unknown): DataDirectoryError {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new DataDirectoryError(
+    'refused',
+    cluster,
+    `The database in ${cluster} can't be used: ${said} (more in ${log}). Restore the directory from a backup, or move it away to start with an empty database.`,
+    { cause },
   );
 }
