@@ -7,7 +7,7 @@ import { readServerFile } from './server-file.ts';
 export type ConnectOptions = { readonly url?: string; readonly token?: string; readonly dataDir?: string };
 
 /** Thrown when nothing says where the server is. */
-export class NoServerError extends Error {
+class NoServerError extends Error {
   override readonly name = 'NoServerError';
 }
 

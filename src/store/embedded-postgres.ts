@@ -11,8 +11,6 @@ import { postgresSettings } from './embedded/postgres-settings.ts';
 import { makeSocketDirectory, removeSocketDirectory } from './embedded/socket-directory.ts';
 import { supervise } from './embedded/supervisor.ts';
 
-export { DataDirectoryError } from './embedded/data-directory-error.ts';
-
 /** What the caller of startEmbeddedPostgres decides. */
 export type EmbeddedPostgresOptions = {
   /** Made if it is not there. Postgres keeps to its subdirectory `postgres`. */

@@ -20,7 +20,7 @@ const lockKey = 7_021_977_041;
 const chunk = 10_000n;
 
 /** Which history the database at the other end tells. */
-export async function readIdentity(client: pg.ClientBase | pg.Pool): Promise<LogIdentity> {
+async function readIdentity(client: pg.ClientBase | pg.Pool): Promise<LogIdentity> {
   const { rows } = await client.query<LogIdentity>(
     `select format('%s/%s/%s', s.system_identifier, d.oid, 'run_event'::regclass::oid) as system, c.timeline_id as timeline
        from pg_control_system() s, pg_control_checkpoint() c, pg_database d

@@ -63,12 +63,7 @@ export async function startServerProcess(
 }
 
 /** Sends one GraphQL operation and answers with its data; throws what the errors say. */
-export async function ask<Data>(
-  url: string,
-  token: string,
-  query: string,
-  variables: Record<string, unknown>,
-): Promise<Data> {
+async function ask<Data>(url: string, token: string, query: string, variables: Record<string, unknown>): Promise<Data> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

@@ -26,7 +26,7 @@ export type Stream = {
 };
 
 /** What a server refused, as a sentence and a code. */
-export class Refused extends Error {
+class Refused extends Error {
   readonly code: unknown;
 
   constructor(errors: readonly { readonly message: string; readonly extensions?: Record<string, unknown> }[]) {

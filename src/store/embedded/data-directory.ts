@@ -29,7 +29,7 @@ export type DataDirectory = {
 };
 
 /** The major version of the binaries. Clusters of two majors can't read each other. */
-export const postgresMajor = '18';
+const postgresMajor = '18';
 
 const signature = 'This directory belongs to the embedded Postgres of Penstock.';
 const explanation =
