@@ -51,7 +51,7 @@ test('many writers on few runs, rollbacks and an idle stranger: nothing is lost,
   const ofRun = await takeEvents(ofOneRun, countOf(runs[0]));
   expect(ofRun.map(({ event }) => event.seq)).toEqual(ofRun.map((_, index) => index + 1));
   await stranger.end();
-});
+}, 60_000);
 
 /** Writes to random runs: in some transactions the number is drawn long before the row is locked, some use savepoints, some roll back. */
 async function write(runs: readonly bigint[]): Promise<readonly { readonly run: bigint; readonly events: number }[]> {

@@ -56,7 +56,7 @@ test('a cursor from anywhere in a stream gives exactly the rest, over any number
     ),
     { numRuns: 20 },
   );
-});
+}, 60_000);
 
 test('who comes and goes while others write gets every event once', async () => {
   await fc.assert(
@@ -82,7 +82,7 @@ test('who comes and goes while others write gets every event once', async () => 
     }),
     { numRuns: 6 },
   );
-});
+}, 60_000);
 
 test('one run can be followed over disconnects, by its own cursors', async () => {
   const [run] = await log.createRuns(1);
@@ -104,7 +104,7 @@ test('one run can be followed over disconnects, by its own cursors', async () =>
   }
   await writing;
   expect(seqs).toEqual(seqs.map((_, index) => (seqs[0] ?? 0) + index));
-});
+}, 60_000);
 
 /** 180 events by three writers at once. */
 async function writeABit(): Promise<void> {
