@@ -6,8 +6,8 @@ const deepest = 32;
 const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * Why JSON from a caller is not taken, or null when it is: names that would reach an object's prototype, more than 32
- * levels, more than 64 KB.
+ * Why JSON from a caller is not taken, or null when it is: names that would reach an object's prototype, text that Postgres
+ * can't keep, more than 32 levels, more than 64 KB.
  */
 export function refuseJson(value: JsonObject, path: readonly string[]): Refusal | null {
   const wrong = wrongWithin(value, path, 1);
@@ -25,6 +25,10 @@ function wrongWithin(
   path: readonly string[],
   depth: number,
 ): { path: readonly string[]; message: string } | null {
+  if (typeof value === 'string') {
+    const why = whyNotStorable(value);
+    return why === null ? null : { path, message: `The text holds ${why}, which can't be kept.` };
+  }
   if (typeof value !== 'object' || value === null) return null;
   if (depth > deepest) return { path, message: `The value is nested more than ${deepest} levels deep.` };
   for (const [name, inner] of Object.entries(value)) {
@@ -32,8 +36,16 @@ function wrongWithin(
     if (!Array.isArray(value) && prototypeKeys.has(name)) {
       return { path: at, message: `\`${name}\` can't be the name of a variable or of anything within one.` };
     }
+    const why = whyNotStorable(name);
+    if (why !== null) return { path, message: `A name holds ${why}, which can't be kept.` };
     const wrong = wrongWithin(inner as Json, at, depth + 1);
     if (wrong) return wrong;
   }
   return null;
+}
+
+/** What makes a text one that Postgres can't keep; null for every other. */
+export function whyNotStorable(text: string): string | null {
+  if (text.includes('\0')) return 'a NUL character';
+  return text.isWellFormed() ? null : 'half of a character (a lone surrogate)';
 }

@@ -3,7 +3,7 @@ import type { Principal } from './access.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
 import { parseId } from './ids.ts';
-import { refuseJson } from './json-input.ts';
+import { refuseJson, whyNotStorable } from './json-input.ts';
 import { PipelineRunRef } from './pipeline-run.ts';
 import {
   ConflictError,
@@ -107,7 +107,7 @@ async function trigger({ engine, principal, isFromBrowser }: GraphQLContext, inp
 
 const longestKey = 128;
 
-function refuseInput({ variables, idempotencyKey }: Input): Refusal | null {
+function refuseInput({ pipelineUuid, variables, idempotencyKey }: Input): Refusal | null {
   const length = idempotencyKey?.length;
   if (length !== undefined && (length === 0 || length > longestKey)) {
     return {
@@ -115,6 +115,18 @@ function refuseInput({ variables, idempotencyKey }: Input): Refusal | null {
       path: ['input', 'idempotencyKey'],
       message: `The key has ${length} characters; it can have 1 to ${longestKey}.`,
     };
+  }
+  const why = whyNotStorable(idempotencyKey ?? '');
+  if (why !== null) {
+    return {
+      code: 'INVALID_INPUT',
+      path: ['input', 'idempotencyKey'],
+      message: `The key holds ${why}, which can't be kept.`,
+    };
+  }
+  if (whyNotStorable(pipelineUuid) !== null) {
+    const message = `There is no pipeline ${JSON.stringify(pipelineUuid)}.`;
+    return { code: 'NOT_FOUND', path: ['input', 'pipelineUuid'], message };
   }
   return variables ? refuseJson(variables, ['input', 'variables']) : null;
 }
