@@ -9,8 +9,10 @@ const spoken: ReadonlySet<string> = new Set([
   'ListenError',
   'TokenFileError',
   'NotAProject',
-  'ApiError',
 ]);
+
+/** The server said no. */
+const refused: ReadonlySet<string> = new Set(['AccessDeniedError', 'ApiError']);
 
 /** Nobody answers, or nobody is known. */
 const noServer: ReadonlySet<string> = new Set(['ServerUnreachableError', 'NoServerError']);
@@ -20,7 +22,7 @@ export function explainError(error: unknown): { readonly message: string; readon
   if (error instanceof ConfigError) return { message: error.message, code: exitCodes.usage };
   if (!(error instanceof Error)) return { message: String(error), code: exitCodes.failed };
   if (noServer.has(error.name)) return { message: error.message, code: exitCodes.noServer };
-  if (error.name === 'AccessDeniedError') return { message: error.message, code: exitCodes.refused };
+  if (refused.has(error.name)) return { message: error.message, code: exitCodes.refused };
   if (error.name === 'ListenError' && 'code' in error && error.code === 'LOOPBACK_ONLY')
     return { message: error.message, code: exitCodes.usage };
   if (spoken.has(error.name)) return { message: error.message, code: exitCodes.failed };
