@@ -10,6 +10,7 @@ const storeReads = [
   'store/list-',
   'store/server-state.ts',
   'store/database.ts',
+  'store/definitions.ts',
   'store/keyset.ts',
   'store/text-criteria.ts',
 ] as const;

@@ -35,8 +35,13 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
     onProblem: (error) => logger.warn({ err: error }, 'could not follow the event log'),
   });
   onStop(feed.stop);
-  const leave = wake.on('events', feed.wake);
-  onStop(async () => leave());
+  for (const [topic, listener] of [
+    ['events', feed.wake],
+    ['ends', feed.hurry],
+  ] as const) {
+    const leave = wake.on(topic, listener);
+    onStop(async () => leave());
+  }
 
   const createContext = createContextFactory({
     database,

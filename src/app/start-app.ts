@@ -5,6 +5,7 @@ import type { WakeTopic } from '../engine/context.ts';
 import { createWake } from '../events/wake.ts';
 import { findProject } from '../project/read-project.ts';
 import { openDatabase } from '../store/database.ts';
+import { establishEpoch } from '../store/epoch.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore } from '../store/open-store.ts';
 import { startWatchdog } from '../worker/watchdog.ts';
@@ -63,6 +64,9 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
   await migrate(store.settings);
   const database = openDatabase(store.settings);
   onStop(database.close);
+
+  // Also without the role api: no event may be written before it is known which history it belongs to.
+  await establishEpoch(database);
 
   // An embedded Postgres is this process' own; another one may serve more processes, which hear of changes by the doorbell.
   const wake = await createWake<WakeTopic>({

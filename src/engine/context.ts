@@ -8,6 +8,8 @@ export type WakeTopic =
   | 'ready'
   /** The event log grew. */
   | 'events'
+  /** The event log grew by the end of a run, which somebody may be waiting for. */
+  | 'ends'
   /** Running blocks are to be stopped. */
   | 'stop'
   /** Runs wait to be settled. */

@@ -37,7 +37,7 @@ async function fire(
     const tickId = await reserveTick(client, trigger.id, key, scheduledFor, now);
     if (tickId === null) return false;
     if (trigger.scheduleInterval === '@once') await switchOff(client, trigger.id, now);
-    const pipeline = await currentPipeline(client, trigger.pipelineUuid);
+    const pipeline = await currentPipeline(context.database, trigger.pipelineUuid, client);
     if (!pipeline?.isRunnable) {
       const why =
         pipeline?.problems.find((problem) => problem.severity === 'error')?.message ??

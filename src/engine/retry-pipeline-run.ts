@@ -68,7 +68,7 @@ async function retryInPlace(
 ): Promise<Answer<{ readonly runId: bigint }>> {
   const chosen = chooseBlocksToRetry(run, mode, input.fromBlock);
   if (!chosen.ok) return chosen;
-  const pipeline = await currentPipeline(client, origin.pipelineUuid);
+  const pipeline = await currentPipeline(context.database, origin.pipelineUuid, client);
   if (pipeline && !pipeline.isRunnable) return refused(brokenNow(pipeline));
   const present = new Set(
     pipeline?.definition.blocks.filter((block) => block.code !== null).map((block) => block.uuid),
@@ -123,7 +123,7 @@ async function retryAll(
       existingRunId: open,
     });
   }
-  const pipeline = await currentPipeline(client, origin.pipelineUuid);
+  const pipeline = await currentPipeline(context.database, origin.pipelineUuid, client);
   if (!pipeline)
     return refused({
       code: 'NOT_FOUND',

@@ -37,7 +37,7 @@ export async function triggerPipelineRun(
     });
   }
   const { pool } = context.database;
-  const pipeline = await currentPipeline(pool, input.pipelineUuid);
+  const pipeline = await currentPipeline(context.database, input.pipelineUuid);
   if (!pipeline) return refused(noSuchPipeline(input.pipelineUuid));
   if (!pipeline.isRunnable) return refused(invalidPipeline(pipeline));
 

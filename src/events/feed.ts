@@ -31,6 +31,8 @@ export type FeedOptions = {
 export type RunningFeed = EventFeed & {
   /** The log may have grown. Cheap; to be called after commits. */
   readonly wake: () => void;
+  /** As wake, and at once: somebody waits for what was committed. */
+  readonly hurry: () => void;
   /** How many streams are open. */
   readonly listeners: () => number;
   /** Which history the cursors of this moment belong to; for formatRunCursor. */
@@ -106,6 +108,7 @@ export async function startEventFeed(options: FeedOptions): Promise<RunningFeed>
     },
     lagMs: tail.lagMs,
     wake: tail.wake,
+    hurry: tail.hurry,
     listeners: () => streams.size,
     epoch: () => epoch,
     async stop() {

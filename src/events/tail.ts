@@ -22,6 +22,8 @@ export type TailOptions = {
 export type Tail = {
   /** The log may have grown, or somebody began to listen: looks at once, or once more when it is just looking. */
   readonly wake: () => void;
+  /** As wake, but without the few milliseconds that lie between two looks: for what somebody waits for. */
+  readonly hurry: () => void;
   readonly lagMs: () => number;
   readonly stop: () => Promise<void>;
 };
@@ -68,6 +70,9 @@ export async function startTail(options: TailOptions): Promise<Tail> {
   let wokenAt: number | null = null;
   let behindSince: number | null = null;
   let resting = false;
+  /** Between two looks, for whatever reason. */
+  let pausing = false;
+  let hurried = false;
   let stopped = false;
 
   async function look(client: pg.Client): Promise<void> {
@@ -134,11 +139,15 @@ export async function startTail(options: TailOptions): Promise<Tail> {
   async function rest(lookedAt: number): Promise<void> {
     if (wokenAt === null && !stopped) {
       resting = true;
+      pausing = true;
       await pause.sleep(hasListeners() ? listeningMs : idleMs);
       resting = false;
     }
     const early = shortestMs - (monotonicMs() - lookedAt);
-    if (early > 0 && !stopped) await pause.sleep(early);
+    pausing = true;
+    if (early > 0 && !stopped && !hurried) await pause.sleep(early);
+    pausing = false;
+    hurried = false;
   }
 
   await connection.use(look);
@@ -149,6 +158,13 @@ export async function startTail(options: TailOptions): Promise<Tail> {
       wokenAt ??= monotonicMs();
       behindSince ??= wokenAt;
       if (resting) pause.cut();
+    },
+    hurry() {
+      if (!hasListeners()) return;
+      wokenAt ??= monotonicMs();
+      behindSince ??= wokenAt;
+      hurried = true;
+      if (pausing) pause.cut();
     },
     lagMs: () => (behindSince === null ? 0 : monotonicMs() - behindSince),
     async stop() {

@@ -164,7 +164,7 @@ async function runOf({ loaders }: GraphQLContext, block: BlockRun) {
 /** The block as the definition of its run has it; null when that definition doesn't name it. */
 async function definitionOf(context: GraphQLContext, block: BlockRun): Promise<BlockDefinition | null> {
   const run = await runOf(context, block);
-  const version = await context.definitions.load(run.pipelineUuid, run.pipelineVersion);
+  const version = await context.database.definitions.load(run.pipelineUuid, run.pipelineVersion);
   return version && findBlock(version.definition, block.blockUuid);
 }
 

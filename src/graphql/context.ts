@@ -8,7 +8,6 @@ import type { RunningFeed } from '../events/feed.ts';
 import type { sampleOutput } from '../outputs/sample-output.ts';
 import type { Database } from '../store/database.ts';
 import type { Principal } from './access.ts';
-import { createDefinitionCache, type DefinitionCache } from './definition-cache.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 
 /** What the schema works with, the same for every request of a process. */
@@ -53,7 +52,6 @@ export type GraphQLContext = GraphQLServices & {
   readonly isFromBrowser: boolean;
   /** Where the event log stood before the operation began; null when the operation doesn't ask. */
   readonly eventCursor: string | null;
-  readonly definitions: DefinitionCache;
   readonly loaders: Loaders;
 };
 
@@ -67,13 +65,11 @@ export type Caller = {
  * it, and everything the answer shows must be at least as new as that.
  */
 export function createContextFactory(services: GraphQLServices) {
-  const definitions = createDefinitionCache(services.database);
   return async (caller: Caller, document: DocumentNode): Promise<GraphQLContext> => ({
     ...services,
     principal: caller.principal,
     isFromBrowser: caller.isFromBrowser,
     eventCursor: asksForEventCursor(document) ? await services.feed.position() : null,
-    definitions,
     loaders: createLoaders(services.database),
   });
 }

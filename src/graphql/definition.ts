@@ -1,8 +1,8 @@
 import type { ConcurrencyConfig } from '../domain/pipeline.ts';
 import { maskVariables } from '../domain/variables.ts';
+import type { DefinitionVersion } from '../store/definitions.ts';
 import { BlockRef, blocksOf } from './block.ts';
 import { builder, forViewers } from './builder.ts';
-import type { DefinitionVersion } from './definition-cache.ts';
 import { enumValues } from './enums.ts';
 
 /** Versions of a pipeline's definition, and what they say about the whole. */

@@ -39,8 +39,8 @@ export const PipelineRunRef = builder.prismaObject('PipelineRun', {
     definition: t.field({
       type: PipelineVersionRef,
       description: 'The configuration and code that the run was made from.',
-      resolve: async (run, _args, { definitions }) => {
-        const version = await definitions.load(run.pipelineUuid, run.pipelineVersion);
+      resolve: async (run, _args, { database }) => {
+        const version = await database.definitions.load(run.pipelineUuid, run.pipelineVersion);
         if (version === null) throw new Error(`Run ${run.id} points at a version that is not there.`);
         return version;
       },

@@ -96,7 +96,7 @@ export const PipelineRef = builder.prismaObject('Pipeline', {
 });
 
 async function definitionOf(context: GraphQLContext, pipeline: Pipeline): Promise<PipelineDefinition> {
-  const version = await context.definitions.load(pipeline.uuid, pipeline.version);
+  const version = await context.database.definitions.load(pipeline.uuid, pipeline.version);
   if (version === null) throw new Error(`Pipeline ${pipeline.uuid} points at a version that is not there.`);
   return version.definition;
 }

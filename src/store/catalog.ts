@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DefinitionProblem, JsonObject, PipelineDefinition } from '../domain/pipeline.ts';
 import { defaultTriggerSettings, type TriggerDefinition, type TriggerSettings } from '../domain/trigger.ts';
+import type { Database } from './database.ts';
 
 type Client = pg.ClientBase | pg.Pool;
 
@@ -55,45 +56,27 @@ export async function savePipelines(client: pg.ClientBase, entries: readonly Cat
 /** What a run is made from: the pipeline as it stands now. */
 export type CurrentPipeline = CatalogEntry & { readonly tags: readonly string[] };
 
-/** The pipeline as last read from the folder; null when the folder has none of that name. */
-export async function currentPipeline(client: Client, uuid: string): Promise<CurrentPipeline | null> {
-  const result = await client.query<{
+/** The pipeline as last read from the folder; null when the folder has none of that name. Inside of a transaction: with its client. */
+export async function currentPipeline(
+  database: Database,
+  uuid: string,
+  client?: pg.ClientBase,
+): Promise<CurrentPipeline | null> {
+  const result = await (client ?? database.pool).query<{
     version: string;
     problems: DefinitionProblem[];
     is_runnable: boolean;
     tags: string[];
-    definition: PipelineDefinition;
   }>({
     name: 'current-pipeline',
-    text: `select p.version, p.problems, p.is_runnable, p.tags, v.definition
-             from pipeline p join pipeline_version v on v.pipeline_uuid = p.uuid and v.version = p.version
-            where p.uuid = $1 and p.removed_at is null`,
+    text: 'select version, problems, is_runnable, tags from pipeline where uuid = $1 and removed_at is null',
     values: [uuid],
   });
   const row = result.rows[0];
-  if (!row) return null;
-  return {
-    uuid,
-    version: row.version,
-    problems: row.problems,
-    isRunnable: row.is_runnable,
-    tags: row.tags,
-    definition: row.definition,
-  };
-}
-
-/** The definition that a version froze; null when there is none. */
-export async function pipelineVersion(
-  client: Client,
-  uuid: string,
-  version: string,
-): Promise<PipelineDefinition | null> {
-  const result = await client.query<{ definition: PipelineDefinition }>({
-    name: 'pipeline-version',
-    text: 'select definition from pipeline_version where pipeline_uuid = $1 and version = $2',
-    values: [uuid, version],
-  });
-  return result.rows[0]?.definition ?? null;
+  const found = row && (await database.definitions.load(uuid, row.version, client));
+  if (!row || !found) return null;
+  const { version, problems, tags } = row;
+  return { uuid, version, problems, isRunnable: row.is_runnable, tags, definition: found.definition };
 }
 
 /** A trigger as it is kept. */

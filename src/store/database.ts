@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { ConnectionSettings } from './connection.ts';
+import { createDefinitions, type Definitions } from './definitions.ts';
 
 /**
  * One process' way to Postgres. Prisma serves the catalogue and everything that is read by people; the statements that
@@ -11,6 +12,7 @@ export type Database = {
   readonly settings: ConnectionSettings;
   readonly pool: pg.Pool;
   readonly prisma: PrismaClient;
+  readonly definitions: Definitions;
   /** Runs `work` in one transaction; repeats it when Postgres broke a deadlock or a serialization conflict (40P01, 40001). */
   readonly transaction: <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T>;
   /** A connection of one's own, outside of the pool: for LISTEN, advisory locks and the worker's batcher. */
@@ -47,6 +49,7 @@ export function openDatabase(settings: ConnectionSettings, options: { readonly p
     settings,
     pool,
     prisma,
+    definitions: createDefinitions(pool),
     transaction: (work) => runTransaction(pool, work),
     connect: async (name) => {
       const client = new pg.Client({ ...settings, types, application_name: `penstock-${name}` });

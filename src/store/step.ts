@@ -54,6 +54,8 @@ export type StepResult = {
   readonly unsettled: readonly bigint[];
   /** The queue was looked into and may hold more than fitted. */
   readonly more: boolean;
+  /** A run is over: somebody may be waiting for just that. */
+  readonly ended: boolean;
 };
 
 /**
@@ -71,7 +73,9 @@ export async function step(
   now: Date,
 ): Promise<StepResult> {
   const inOrder = finishes.length > 1 ? [...finishes].sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
-  const result = await client.query<{ step: Claim | { readonly settle: number } | { readonly more: true } }>({
+  const result = await client.query<{
+    step: Claim | { readonly settle: number } | { readonly ended: number } | { readonly more: true };
+  }>({
     name: 'step',
     text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
     values: [
@@ -94,12 +98,14 @@ export async function step(
   const claims: Claim[] = [];
   const unsettled: bigint[] = [];
   let more = false;
+  let ended = false;
   for (const { step: answer } of result.rows) {
     if ('settle' in answer) unsettled.push(BigInt(answer.settle));
     else if ('more' in answer) more = true;
+    else if ('ended' in answer) ended = true;
     else claims.push(answer);
   }
-  return { claims, unsettled, more };
+  return { claims, unsettled, more, ended };
 }
 
 /** What goes beyond a plain completion, as JSON; null for one. */

@@ -18,8 +18,8 @@ export type BatcherOptions = {
   readonly freeSlots: () => number;
   readonly start: (claim: Claim) => void;
   readonly settle: (runs: readonly bigint[]) => void;
-  /** Something was committed that others may wait for. */
-  readonly committed: () => void;
+  /** Something was committed that others may wait for; `ended`: a run's end was among it. */
+  readonly committed: (ended: boolean) => void;
   readonly onError: (error: unknown) => void;
 };
 
@@ -81,7 +81,7 @@ export function startBatcher(options: BatcherOptions): Batcher {
       if (client === null) client = await reconnect();
       const look = hungry;
       hungry = false;
-      const { claims, unsettled, more } = await options.step(client, want, look, finishes);
+      const { claims, unsettled, more, ended } = await options.step(client, want, look, finishes);
       waiting = waiting.slice(finishes.length);
       failures = 0;
       // Without more, a wake or the poll will tell.
@@ -89,7 +89,7 @@ export function startBatcher(options: BatcherOptions): Batcher {
       emptyPolls = claims.length === 0 && finishes.length === 0 ? emptyPolls + 1 : 0;
       for (const claim of claims) options.start(claim);
       if (unsettled.length > 0) options.settle(unsettled);
-      if (claims.length > 0 || finishes.length > 0) options.committed();
+      if (claims.length > 0 || finishes.length > 0) options.committed(ended);
       inFlight = false;
       pump();
     } catch (error) {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { BlockDefinition, JsonObject, PipelineDefinition } from '../domain/pipeline.ts';
-import { pipelineVersion } from '../store/catalog.ts';
+import type { Database } from '../store/database.ts';
+import type { Definitions } from '../store/definitions.ts';
 import { runContextOf } from '../store/run-context.ts';
 
 /** What every block of one try of a run shares. */
@@ -14,10 +15,11 @@ export type RunContext = {
 export class RunContexts {
   readonly #pool: pg.Pool;
   readonly #runs = new Recent<Promise<RunContext>>(500);
-  readonly #blocks = new Recent<Promise<ReadonlyMap<string, BlockDefinition> | null>>(200);
+  readonly #definitions: Definitions;
 
-  constructor(pool: pg.Pool) {
-    this.#pool = pool;
+  constructor(database: Database) {
+    this.#pool = database.pool;
+    this.#definitions = database.definitions;
   }
 
   /** The variables and zone of a try of a run. Rejects when the run is gone. */
@@ -31,16 +33,20 @@ export class RunContexts {
 
   /** The block of a version; null when the version doesn't have it. */
   async block(pipelineUuid: string, version: string, blockUuid: string): Promise<BlockDefinition | null> {
-    const blocks = await this.#blocks.get(`${pipelineUuid} ${version}`, async () => {
-      const definition = await pipelineVersion(this.#pool, pipelineUuid, version);
-      return definition && byUuid(definition);
-    });
-    return blocks?.get(blockUuid) ?? null;
+    const found = await this.#definitions.load(pipelineUuid, version);
+    return found === null ? null : (blocksOf(found.definition).get(blockUuid) ?? null);
   }
 }
 
-function byUuid(definition: PipelineDefinition): ReadonlyMap<string, BlockDefinition> {
-  return new Map(definition.blocks.map((block) => [block.uuid, block]));
+const indexes = new WeakMap<PipelineDefinition, ReadonlyMap<string, BlockDefinition>>();
+
+/** The blocks of a definition by uuid; indexed once, because a run of 5,000 blocks looks 5,000 times. */
+function blocksOf(definition: PipelineDefinition): ReadonlyMap<string, BlockDefinition> {
+  const known = indexes.get(definition);
+  if (known) return known;
+  const index = new Map(definition.blocks.map((block) => [block.uuid, block]));
+  indexes.set(definition, index);
+  return index;
 }
 
 /** The most recently used values; a rejected one is forgotten. */

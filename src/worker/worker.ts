@@ -55,7 +55,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const beat = await startBeat(database.settings, id, (error) => onError('could not beat', error));
   const setting = {
-    contexts: new RunContexts(database.pool),
+    contexts: new RunContexts(database),
     executorOf: options.executorOf,
     projectDir: options.projectDir,
     outputsRoot: options.outputsRoot,
@@ -86,7 +86,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     settle: (runs) => {
       settleRuns(context, runs).catch((error) => onError('could not settle runs', error));
     },
-    committed: () => context.wake('events'),
+    committed: (ended) => context.wake('events', ...(ended ? (['ends'] as const) : [])),
     onError: (error) => onError('could not report to the queue', error),
   });
 

@@ -175,7 +175,7 @@ describe('the fence', () => {
     expect(once.claims).toEqual([]);
     const events = (await engine.runRow(run)).event_seq;
     const again = await worker.step(0, [ended(claims[0]!)]);
-    expect(again).toEqual({ claims: [], unsettled: [], more: false });
+    expect(again).toEqual({ claims: [], unsettled: [], more: false, ended: false });
     expect((await engine.runRow(run)).event_seq).toBe(events);
     await runEverything(worker, 1);
     await expectInvariants(engine.database, run);
@@ -219,7 +219,7 @@ describe('a worker that looks into the queue', () => {
       `insert into ready (block_run_id, run_id, label, prio, run_at) select 0, $1, 'default', -1, now() from generate_series(1, 2)`,
       [run],
     );
-    expect(await worker.step(2)).toEqual({ claims: [], unsettled: [], more: true });
+    expect(await worker.step(2)).toEqual({ claims: [], unsettled: [], more: true, ended: false });
     const { claims, more } = await worker.step(3);
     expect([claims.length, more]).toEqual([2, false]);
     await worker.step(

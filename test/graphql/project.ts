@@ -21,7 +21,8 @@ export function chain(
     concurrency: {
       blockRunLimit: null,
       pipelineRunLimit: null,
-      pipelineRunLimitAllTriggers: null,
+      // Nothing of this pipeline is admitted: its runs stay as they were created, until a test moves them.
+      pipelineRunLimitAllTriggers: 0,
       onPipelineRunLimitReached: 'wait',
     },
     retryConfig: defaultRetryConfig,

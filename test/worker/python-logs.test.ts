@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createLineCutter, longestLine } from '../../src/worker/executors/python-log-lines.ts';
+import { createLineCutter, longestLine } from '../../src/worker/executors/log-lines.ts';
 import { messages, openPythonHouse, type PythonHouse } from './python-attempts.ts';
 
 let house: PythonHouse;

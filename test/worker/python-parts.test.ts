@@ -2,11 +2,11 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cutText, longestLine } from '../../src/worker/executors/log-lines.ts';
 import { pythonEnvironment } from '../../src/worker/executors/python-environment.ts';
 import { findPython } from '../../src/worker/executors/python-find.ts';
 import { createFrameReader, encodeFrame } from '../../src/worker/executors/python-frames.ts';
 import { createLineOrder } from '../../src/worker/executors/python-line-order.ts';
-import { cutText, longestLine } from '../../src/worker/executors/python-log-lines.ts';
 
 describe('finding Python', () => {
   let folder: string;

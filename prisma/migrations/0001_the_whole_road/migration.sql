@@ -528,7 +528,8 @@ $$;
 --   stopped.
 --   p_details: {code, message, error, outputs, tests, dropped, retryAt} or null, which is a plain completion.
 -- Answers with one JSON object for each claim, with what is needed to start it, {settle: run} for each run that waits for
--- engine/settle-runs.ts, and {more: true} when the queue may hold more than fitted. (A column per field costs both sides more than the JSON.)
+-- engine/settle-runs.ts, {ended: run} for each that is over, and {more: true} when the queue may hold
+-- more than fitted. (A column per field costs both sides more than the JSON.)
 -- Run after run, in ascending order, and row after row, by small statements on one key each: measured, that is twice as fast
 -- for a lone block as set-based statements over unnested arrays, whose plans cost more to set up than a row to move, and no
 -- slower for fifty.
@@ -746,6 +747,7 @@ begin
       update pipeline_run_attempt a
          set status = 'completed', completed_at = p_now, reason_code = 'SUCCEEDED', reason_message = 'Every block completed.'
        where a.pipeline_run_id = v_run and a.number = r.attempt;
+      return next json_build_object('ended', v_run);
       continue;
     end if;
     v_settle := v_settle or (r.ending and v_completed > 0);
