@@ -7,4 +7,6 @@ export const exitCodes = {
   refused: 3,
   noServer: 4,
   usage: 64,
+  /** Ctrl-C, as shells count it. */
+  interrupted: 130,
 } as const;

@@ -18,11 +18,14 @@ export function showProgress(blocks: readonly Block[], out: NodeJS.WriteStream):
 
 function plainLines(blocks: readonly Block[], out: NodeJS.WriteStream): Progress {
   const width = Math.max(...blocks.map((block) => block.blockUuid.length), 1);
-  const write = (uuid: string, status: BlockRunStatus, reason: string | null) =>
-    out.write(`  ${uuid.padEnd(width)}  ${words(status)}${reason ? `: ${reason}` : ''}\n`);
-  for (const { blockUuid, status } of blocks) if (status !== 'INITIAL') write(blockUuid, status, null);
+  const write = (uuid: string, status: BlockRunStatus, detail: Detail) => {
+    const reason = isBad(status) && detail.reason ? `: ${detail.reason}` : '';
+    out.write(`  ${uuid.padEnd(width)}  ${words(status)}${again(detail)}${reason}\n`);
+  };
+  for (const { blockUuid, status } of blocks)
+    if (status !== 'INITIAL') write(blockUuid, status, { attempt: 0, reason: null });
   return {
-    block: (uuid, status, { reason }) => write(uuid, status, isBad(status) ? reason : null),
+    block: write,
     end: async () => {},
   };
 }
@@ -56,7 +59,12 @@ function movingLines(blocks: readonly Block[]): Progress {
           show(blockUuid, line);
         }),
     })),
-    { concurrent: true, exitOnError: false, rendererOptions: { collapseErrors: false, collapseSkips: false } },
+    {
+      concurrent: true,
+      exitOnError: false,
+      registerSignalListeners: false,
+      rendererOptions: { collapseErrors: false },
+    },
   );
   const finished = list.run();
 

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Client } from '../client/client.ts';
 import {
@@ -67,6 +68,12 @@ async function follow(client: Client, id: string, since: string | null): Promise
     status: since === null ? status : ('INITIAL' as const),
   }));
   const progress = showProgress(blocks, process.stdout);
+  process.once('SIGINT', () => {
+    // Past process.stdout, which the progress display holds back, and with the cursor that it hides.
+    const cursor = process.stdout.isTTY ? '\u001b[?25h' : '';
+    writeSync(1, `${cursor}\n${id} goes on; only watching it was stopped.\n`);
+    process.exit(exitCodes.interrupted);
+  });
   if (since !== null || !pipelineRun.isTerminal) await untilItEnds(client, id, since ?? eventCursor, progress);
   await progress.end();
 

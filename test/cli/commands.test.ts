@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { penstock } from '../support/run-cli.ts';
-import { type ServerProcess, startServerProcess, writeProject } from '../support/server-process.ts';
+import { cli, type ServerProcess, startServerProcess, writeProject } from '../support/server-process.ts';
 import { until } from '../support/waiting.ts';
 
 const block = (uuid: string, upstream = '') =>
@@ -15,8 +16,8 @@ const project = writeProject({
   'custom/work.ts':
     'export default ({ variables }) => { if (variables.fail) throw new TypeError("it was asked to fail"); return 1; };',
   'custom/report.ts': 'export default () => "the end";',
-  'custom/wait.ts':
-    'export default ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));',
+  'custom/wait.ts': `import { setTimeout as pause } from 'node:timers/promises';
+export default ({ signal }) => pause(600_000, undefined, { signal });`,
 });
 const data = join(project.dir, 'data');
 const here = ['--data-dir', data];
@@ -95,6 +96,27 @@ describe('penstock run', () => {
     const { code, out } = await waiting;
     expect(code).toBe(2);
     expect(out.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^${id} cancelled: .*enough`));
+  });
+
+  test('Ctrl-C stops watching, not the run', async () => {
+    const watcher = spawn(cli.command, [cli.main, 'run', 'endless', '--wait', ...here], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let out = '';
+    watcher.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    const gone = new Promise((resolve) => watcher.once('close', resolve));
+    await until('it is watched', () => out.includes('running'));
+    watcher.kill('SIGINT');
+    expect(await gone).toBe(130);
+    const id = idIn(out);
+    expect(out).toMatch(new RegExp(`${id} goes on`));
+    const { pipelineRun } = await server.query<{ pipelineRun: { status: string } }>(
+      'query($id: ID!) { pipelineRun(id: $id) { status } }',
+      { id },
+    );
+    expect(pipelineRun.status).toBe('RUNNING');
   });
 
   test('without --wait ends at once with 0; the same --key gives the same run again, and may wait for it', async () => {
