@@ -594,7 +594,7 @@ begin
                outputs = coalesce(v_detail -> 'outputs', t.outputs)
          where t.id = p_ids[v_finish] and t.fence = p_fences[v_finish] and t.worker_id = p_worker and t.status = 'running'
            and not t.stop_requested
-        returning t.id, t.block_uuid, t.attempt, 'completed' as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream
+        returning t.id, t.block_uuid, t.attempt, 'completed' as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream, t.outputs
           into b;
         v_done := found;
       end if;
@@ -615,7 +615,7 @@ begin
                next_attempt_at = case when t.stop_requested then null else (v_detail ->> 'retryAt')::timestamptz end
          where t.id = p_ids[v_finish] and t.fence = p_fences[v_finish] and t.worker_id = p_worker and t.status = 'running'
            and (p_outcomes[v_finish] <> 'completed' or t.stop_requested)
-        returning t.id, t.block_uuid, t.attempt, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream
+        returning t.id, t.block_uuid, t.attempt, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream, t.outputs
           into b;
         if not found then
           v_finish := v_finish + 1;
@@ -703,7 +703,12 @@ begin
         v_seq := v_seq + 1;
         insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, worker_id, queued_at, started_at)
           values (w.id, w.attempt, v_run, r.attempt, w.fence, p_worker, p_now, p_now);
-        v_inputs := block_inputs(w.upstream);
+        if w.upstream[2] is null then
+          -- Its one upstream is the block that completed just now.
+          v_inputs := json_build_array(json_build_object('uuid', b.block_uuid, 'status', 'completed', 'outputs', b.outputs));
+        else
+          v_inputs := block_inputs(w.upstream);
+        end if;
         return next json_build_object(
           'id', w.id, 'run', v_run, 'uuid', w.block_uuid, 'fence', w.fence, 'attempt', w.attempt, 'retries', w.retries, 'runAttempt', r.attempt,
           'pipeline', r.pipeline_uuid, 'version', r.code_version, 'timeoutSeconds', w.timeout_seconds, 'inputs', v_inputs);
