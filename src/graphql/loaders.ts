@@ -1,5 +1,6 @@
 import type { BlockAttempt, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
 import type { Database } from '../store/database.ts';
+import { listAttempts } from '../store/list-attempts.ts';
 import { type AttemptsUsage, listAttemptsUsage } from '../store/list-attempts-usage.ts';
 import { listLastRunIds } from '../store/list-pipelines.ts';
 import { createBlockRunPageLoader } from './block-run-pages.ts';
@@ -31,11 +32,7 @@ export function createLoaders(database: Database) {
   /** Of a block run: its attempts, oldest first. */
   const attemptsOfBlockRun = createGroupLoader(
     (attempt: BlockAttempt) => attempt.blockRunId,
-    (ids) =>
-      prisma.blockAttempt.findMany({
-        where: { blockRunId: { in: ids } },
-        orderBy: [{ blockRunId: 'asc' }, { number: 'asc' }],
-      }),
+    (ids) => listAttempts(database, ids),
   );
 
   const usageOfPipelineRun = createRowLoader(

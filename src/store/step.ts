@@ -73,11 +73,9 @@ export async function step(
   now: Date,
 ): Promise<StepResult> {
   const inOrder = finishes.length > 1 ? [...finishes].sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
-  const result = await client.query<{
-    step: Claim | { readonly settle: number } | { readonly ended: number } | { readonly more: true };
-  }>({
+  const result = await client.query<{ step: Answer }>({
     name: 'step',
-    text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+    text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
     values: [
       workerId,
       label,
@@ -86,7 +84,6 @@ export async function step(
       now,
       inOrder.map((f) => f.blockRunId),
       inOrder.map((f) => f.pipelineRunId),
-      inOrder.map((f) => f.attempt),
       inOrder.map((f) => f.fence),
       inOrder.map((f) => f.outcome),
       inOrder.map((f) => f.cpuTimeMs),
@@ -103,9 +100,40 @@ export async function step(
     if ('settle' in answer) unsettled.push(BigInt(answer.settle));
     else if ('more' in answer) more = true;
     else if ('ended' in answer) ended = true;
+    else if ('ids' in answer) claims.push(...claimsOf(answer));
     else claims.push(answer);
   }
   return { claims, unsettled, more, ended };
+}
+
+/** What `step` answers with, one at a time. */
+type Answer = Claim | ClaimsOfRun | { readonly settle: number } | { readonly ended: number } | { readonly more: true };
+
+/** Several claims of one run, field by field. */
+type ClaimsOfRun = Pick<Claim, 'run' | 'runAttempt' | 'pipeline' | 'version'> & {
+  readonly ids: readonly Claim['id'][];
+  readonly uuids: readonly Claim['uuid'][];
+  readonly fences: readonly Claim['fence'][];
+  readonly attempts: readonly Claim['attempt'][];
+  readonly retries: readonly Claim['retries'][];
+  readonly timeouts: readonly Claim['timeoutSeconds'][];
+  readonly inputs: readonly Claim['inputs'][];
+};
+
+function claimsOf({ run, runAttempt, pipeline, version, ...fields }: ClaimsOfRun): Claim[] {
+  return fields.ids.map((id, place) => ({
+    id,
+    run,
+    uuid: fields.uuids[place]!,
+    fence: fields.fences[place]!,
+    attempt: fields.attempts[place]!,
+    retries: fields.retries[place]!,
+    runAttempt,
+    pipeline,
+    version,
+    timeoutSeconds: fields.timeouts[place] ?? null,
+    inputs: fields.inputs[place] ?? null,
+  }));
 }
 
 /** What goes beyond a plain completion, as JSON; null for one. */

@@ -2,7 +2,7 @@ import type { BlockDefinition } from '../domain/pipeline.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
 import { step } from '../store/step.ts';
-import { claimsHeld, claimsToStop, endWorker, recordPids, registerWorker } from '../store/workers.ts';
+import { claimsHeld, claimsToStop, endWorker, recordPids, registerWorker, vacuumReady } from '../store/workers.ts';
 import { type Attempt, givenBack, runAttempt } from './attempt.ts';
 import { startBatcher } from './batcher.ts';
 import { startBeat } from './beat.ts';
@@ -38,6 +38,9 @@ export type Worker = {
 /** How often a worker with running attempts asks whether some must stop, when nobody wakes it; and records the pids of long ones. */
 const checkMs = 1000;
 
+/** After so many rows taken from the queue it is vacuumed, by whoever emptied it. */
+const rowsPerVacuum = 2000;
+
 /** Starts a worker: registers it, beats, claims block runs and runs them in its slots. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { context, onError } = options;
@@ -64,9 +67,21 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     graceMs: options.graceMs,
   };
 
+  let takenSinceVacuum = 0;
+  function countTaken(rows: number): void {
+    takenSinceVacuum += rows;
+    if (takenSinceVacuum < rowsPerVacuum) return;
+    takenSinceVacuum = 0;
+    vacuumReady(database.pool).catch((error) => onError('could not vacuum the queue', error));
+  }
+
   const batcher = startBatcher({
     connect: () => database.connect('worker'),
-    step: (client, want, look, finishes) => step(client, id, options.label, want, look, finishes, context.now()),
+    step: async (client, want, look, finishes) => {
+      const result = await step(client, id, options.label, want, look, finishes, context.now());
+      if (look) countTaken(result.claims.length);
+      return result;
+    },
     lostClaims: async (client) => {
       const held = await claimsHeld(client, id);
       return held.filter((claim) => !running.has(claim.id)).map(givenBack);
@@ -113,7 +128,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const long = [...running.values()].flatMap(({ claim, startedAt, pid }) => {
       const known = pid();
       if (known === null || withPid.has(claim.id) || startedAt.getTime() > before) return [];
-      return [{ blockRunId: claim.id, attempt: claim.attempt, pid: known }];
+      return [{ blockRunId: claim.id, fence: claim.fence, pid: known }];
     });
     if (long.length === 0) return;
     await recordPids(database.pool, long);

@@ -186,6 +186,7 @@ CREATE TABLE "block_run" (
     "attempt" INTEGER NOT NULL DEFAULT 0,
     "fence" INTEGER NOT NULL DEFAULT 0,
     "worker_id" BIGINT,
+    "pid" INTEGER,
     "pending_upstream" INTEGER NOT NULL,
     "upstream" BIGINT[],
     "downstream" BIGINT[],
@@ -214,7 +215,7 @@ CREATE TABLE "block_attempt" (
     "pipeline_run_id" BIGINT NOT NULL,
     "run_attempt" INTEGER NOT NULL,
     "fence" INTEGER NOT NULL,
-    "status" "block_run_status" NOT NULL DEFAULT 'running',
+    "status" "block_run_status" NOT NULL,
     "reason_code" TEXT,
     "reason_message" TEXT,
     "worker_id" BIGINT NOT NULL,
@@ -527,25 +528,27 @@ $$;
 --   What finished: parallel arrays, one place per attempt, by ascending run; outcome = completed | failed | retry | requeue |
 --   stopped.
 --   p_details: {code, message, error, outputs, tests, dropped, retryAt} or null, which is a plain completion.
--- Answers with one JSON object for each claim, with what is needed to start it, {settle: run} for each run that waits for
--- engine/settle-runs.ts, {ended: run} for each that is over, and {more: true} when the queue may hold
--- more than fitted. (A column per field costs both sides more than the JSON.)
--- Run after run, in ascending order, and row after row, by small statements on one key each: measured, that is twice as fast
--- for a lone block as set-based statements over unnested arrays, whose plans cost more to set up than a row to move, and no
--- slower for fifty.
+-- Answers with JSON objects: a claim, with what is needed to start it ({ids: […], uuids: […], …} for several of one run);
+-- {settle: run} for each run that waits for engine/settle-runs.ts, {ended: run} for each that is over, and {more: true} when the
+-- queue may hold more than fitted.
+-- Run after run, in ascending order. Few and small statements: each costs more to set up than a row to move, and so does each
+-- argument of a JSON function. Rows are found by `= any(array)` and their facts by array_position, because a join with unnest
+-- costs as much again. An attempt is written once, at its end: until then the block run itself holds what is known of it.
 create function step(
   p_worker bigint, p_label text, p_want int, p_look boolean, p_now timestamptz,
-  p_ids bigint[], p_runs bigint[], p_numbers int[], p_fences int[], p_outcomes text[], p_cpus float8[], p_rss float8[], p_pids int[],
+  p_ids bigint[], p_runs bigint[], p_fences int[], p_outcomes text[], p_cpus float8[], p_rss float8[], p_pids int[],
   p_details jsonb[])
 returns setof json
 language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   v_finishes int := cardinality(p_ids);
-  v_finish int := 1;
+  v_first int := 1;
+  v_last int;
   v_ready_blocks bigint[];
   v_ready_runs bigint[];
   v_readies int := 0;
   v_ready int := 1;
+  v_ready_last int;
   -- Slots for what becomes ready here.
   v_room int := p_want;
   -- The run at hand, and what changes on it.
@@ -554,29 +557,34 @@ declare
   v_seq int;
   v_initial int; v_queued int; v_running int; v_completed int; v_failed int; v_cancelled int;
   v_settle boolean;
-  -- The block run that finished, one that was claimed, one that was queued.
-  b record;
-  w record;
-  q record;
+  v_done_ids bigint[]; v_done_uuids text[]; v_done_outputs jsonb[];
+  v_down bigint[];
   v_below bigint;
+  v_place int;
   v_detail jsonb;
   v_done boolean;
   v_inputs json;
+  v_claims json;
+  -- A block run that finished (the common way, another), that was claimed, that was queued.
+  f record;
+  b record;
+  w record;
+  q record;
 begin
   -- What waits, of the least busy runs first. Rows that another worker is taking are skipped, never waited for.
   if p_look and p_want > 0 then
     with taken as (
-      delete from ready d
-       where d.ctid = any(array(select c.ctid from ready c where c.label = p_label and c.run_at <= p_now
+      delete from ready x
+       where x.ctid = any(array(select c.ctid from ready c where c.label = p_label and c.run_at <= p_now
                                  order by c.prio, c.id limit p_want for update skip locked))
-      returning d.block_run_id, d.run_id)
+      returning x.block_run_id, x.run_id)
     select array_agg(t.block_run_id order by t.run_id, t.block_run_id), array_agg(t.run_id order by t.run_id, t.block_run_id), count(*)
       into v_ready_blocks, v_ready_runs, v_readies from taken t;
     v_room := p_want - v_readies;
   end if;
 
-  while v_finish <= v_finishes or v_ready <= v_readies loop
-    v_run := least(p_runs[v_finish], v_ready_runs[v_ready]);
+  while v_first <= v_finishes or v_ready <= v_readies loop
+    v_run := least(p_runs[v_first], v_ready_runs[v_ready]);
     select p.pipeline_uuid, p.code_version, p.attempt, p.event_seq, p.ending_status is not null as ending,
            p.blocks_total - p.blocks_completed - p.blocks_condition_failed as unfinished, p.blocks_queued + p.blocks_running as busy
       into r from pipeline_run p where p.id = v_run for no key update;
@@ -584,92 +592,119 @@ begin
     v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0;
     v_settle := false;
 
-    while p_runs[v_finish] = v_run loop
-      -- Finish what is still this worker's: same fence, same worker, still running. First the common end …
-      v_detail := p_details[v_finish];
-      v_done := false;
-      if p_outcomes[v_finish] = 'completed' then
+    if p_runs[v_first] = v_run then
+      v_last := v_first;
+      while p_runs[v_last + 1] = v_run loop
+        v_last := v_last + 1;
+      end loop;
+
+      -- Finish what is still this worker's: same fence, same worker, still running. First the common end, of one …
+      if v_last = v_first and p_outcomes[v_first] = 'completed' then
+        v_detail := p_details[v_first];
         update block_run t
            set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
                outputs = coalesce(v_detail -> 'outputs', t.outputs)
-         where t.id = p_ids[v_finish] and t.fence = p_fences[v_finish] and t.worker_id = p_worker and t.status = 'running'
-           and not t.stop_requested
-        returning t.id, t.block_uuid, t.attempt, 'completed' as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream, t.outputs
-          into b;
-        v_done := found;
-      end if;
-      -- … then every other, also a completion that comes when its run already ends.
-      if not v_done then
-        update block_run t
-           set status = (case
-                 when t.stop_requested or p_outcomes[v_finish] = 'stopped' then 'cancelled'
-                 when p_outcomes[v_finish] = 'failed' then 'failed'
-                 else 'queued' end)::block_run_status,
-               reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') else v_detail ->> 'code' end,
-               reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') else v_detail ->> 'message' end,
-               error = v_detail -> 'error',
-               outputs = coalesce(v_detail -> 'outputs', t.outputs),
-               completed_at = case when p_outcomes[v_finish] in ('retry', 'requeue') and not t.stop_requested then null else p_now end,
-               queued_at = case when p_outcomes[v_finish] in ('retry', 'requeue') and not t.stop_requested then p_now else t.queued_at end,
-               retries = t.retries + case when p_outcomes[v_finish] = 'retry' then 1 else 0 end,
-               next_attempt_at = case when t.stop_requested then null else (v_detail ->> 'retryAt')::timestamptz end
-         where t.id = p_ids[v_finish] and t.fence = p_fences[v_finish] and t.worker_id = p_worker and t.status = 'running'
-           and (p_outcomes[v_finish] <> 'completed' or t.stop_requested)
-        returning t.id, t.block_uuid, t.attempt, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at, t.downstream, t.outputs
-          into b;
-        if not found then
-          v_finish := v_finish + 1;
-          continue;
+         where t.id = p_ids[v_first] and t.fence = p_fences[v_first] and t.worker_id = p_worker and t.status = 'running' and not t.stop_requested
+        returning t.id, t.block_uuid, t.attempt, t.fence, t.queued_at, t.started_at, t.outputs, t.downstream into f;
+        v_done_ids := '{}';
+        v_down := '{}';
+        if found then
+          insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
+                                     queued_at, started_at, completed_at, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines)
+            values (f.id, f.attempt, v_run, r.attempt, f.fence, 'completed', 'SUCCEEDED', 'It completed.', p_worker, p_pids[v_first],
+                    f.queued_at, f.started_at, p_now, p_cpus[v_first], p_rss[v_first], v_detail -> 'outputs', v_detail -> 'tests',
+                    coalesce((v_detail ->> 'dropped')::int, 0));
+          insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+            values (v_run, v_seq + 1, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, f.id, f.block_uuid, f.attempt, 'running', 'completed');
+          v_completed := 1;
+          v_done_ids := array[f.id];
+          v_done_uuids := array[f.block_uuid];
+          v_done_outputs := array[f.outputs];
+          v_down := f.downstream;
         end if;
-      end if;
-      v_seq := v_seq + 1;
-      v_running := v_running - 1;
-
-      -- The attempt keeps what truly became of it, also when its block run is cancelled.
-      if p_outcomes[v_finish] = 'completed' then
-        update block_attempt a
-           set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
-               outputs = v_detail -> 'outputs', tests = v_detail -> 'tests', cpu_time_ms = p_cpus[v_finish], max_rss_bytes = p_rss[v_finish],
-               pid = p_pids[v_finish], dropped_lines = coalesce((v_detail ->> 'dropped')::int, 0)
-         where a.block_run_id = b.id and a.number = p_numbers[v_finish];
       else
-        update block_attempt a
-           set status = (case when p_outcomes[v_finish] in ('stopped', 'requeue') then 'cancelled' else 'failed' end)::block_run_status,
-               reason_code = v_detail ->> 'code', reason_message = v_detail ->> 'message', completed_at = p_now, error = v_detail -> 'error',
-               outputs = v_detail -> 'outputs', tests = v_detail -> 'tests', cpu_time_ms = p_cpus[v_finish], max_rss_bytes = p_rss[v_finish],
-               pid = coalesce(p_pids[v_finish], a.pid), dropped_lines = coalesce((v_detail ->> 'dropped')::int, 0)
-         where a.block_run_id = b.id and a.number = p_numbers[v_finish];
+        -- … or of several, in one statement: for one it costs more to set up than three small ones.
+        with done as (
+          update block_run t
+             set status = 'completed', reason_code = 'SUCCEEDED', reason_message = 'It completed.', completed_at = p_now,
+                 outputs = coalesce(p_details[array_position(p_ids, t.id)] -> 'outputs', t.outputs)
+           where t.id = any(p_ids[v_first:v_last]) and t.status = 'running' and t.worker_id = p_worker and not t.stop_requested
+             and t.fence = p_fences[array_position(p_ids, t.id)] and p_outcomes[array_position(p_ids, t.id)] = 'completed'
+          returning t.id, t.block_uuid, t.attempt, t.fence, t.queued_at, t.started_at, t.outputs, t.downstream, array_position(p_ids, t.id) as place),
+        kept as (
+          insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
+                                     queued_at, started_at, completed_at, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines)
+            select d.id, d.attempt, v_run, r.attempt, d.fence, 'completed', 'SUCCEEDED', 'It completed.', p_worker, p_pids[d.place],
+                   d.queued_at, d.started_at, p_now, p_cpus[d.place], p_rss[d.place], p_details[d.place] -> 'outputs',
+                   p_details[d.place] -> 'tests', coalesce((p_details[d.place] ->> 'dropped')::int, 0) from done d),
+        told as (
+          insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+            select v_run, v_seq + row_number() over (), p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, d.id, d.block_uuid, d.attempt,
+                   'running', 'completed' from done d)
+        select count(*), coalesce(array_agg(d.id), '{}'), array_agg(d.block_uuid), array_agg(d.outputs), array(select unnest(d.downstream) from done d)
+          into v_completed, v_done_ids, v_done_uuids, v_done_outputs, v_down from done d;
       end if;
-      v_finish := v_finish + 1;
+      v_seq := v_seq + v_completed;
+      v_running := - v_completed;
 
-      if b.status <> 'completed' then
-        insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status,
-                               reason_code, reason_message)
-          values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, b.id, b.block_uuid, b.attempt, 'running', b.status,
-                  b.reason_code, b.reason_message);
-        if b.status = 'queued' then
-          v_queued := v_queued + 1;
-          insert into ready (block_run_id, run_id, label, prio, run_at)
-            values (b.id, v_run, b.label, least(1000, r.busy), coalesce(b.next_attempt_at, p_now));
-        else
-          -- A failure or a cancel is for the planner.
-          v_settle := true;
-          if b.status = 'failed' then v_failed := v_failed + 1; else v_cancelled := v_cancelled + 1; end if;
-        end if;
-        continue;
+      -- … then every other, also a completion that comes when its run already ends. The attempt keeps what truly became of it,
+      -- also when its block run is cancelled.
+      if v_completed <= v_last - v_first then
+        for i in v_first .. v_last loop
+          continue when p_ids[i] = any(v_done_ids);
+          v_detail := p_details[i];
+          update block_run t
+             set status = (case
+                   when t.stop_requested or p_outcomes[i] = 'stopped' then 'cancelled'
+                   when p_outcomes[i] = 'failed' then 'failed'
+                   else 'queued' end)::block_run_status,
+                 reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') else v_detail ->> 'code' end,
+                 reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') else v_detail ->> 'message' end,
+                 error = v_detail -> 'error',
+                 outputs = coalesce(v_detail -> 'outputs', t.outputs),
+                 completed_at = case when p_outcomes[i] in ('retry', 'requeue') and not t.stop_requested then null else p_now end,
+                 retries = t.retries + case when p_outcomes[i] = 'retry' then 1 else 0 end,
+                 next_attempt_at = case when t.stop_requested then null else (v_detail ->> 'retryAt')::timestamptz end
+           where t.id = p_ids[i] and t.fence = p_fences[i] and t.worker_id = p_worker and t.status = 'running'
+          returning t.id, t.block_uuid, t.attempt, t.fence, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at,
+                    t.queued_at, t.started_at into b;
+          continue when not found;
+          insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
+                                     queued_at, started_at, completed_at, error, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines)
+            values (b.id, b.attempt, v_run, r.attempt, b.fence,
+                    (case when p_outcomes[i] = 'completed' then 'completed' when p_outcomes[i] in ('stopped', 'requeue') then 'cancelled'
+                          else 'failed' end)::block_run_status,
+                    coalesce(v_detail ->> 'code', 'SUCCEEDED'), coalesce(v_detail ->> 'message', 'It completed.'), p_worker, p_pids[i],
+                    b.queued_at, b.started_at, p_now, v_detail -> 'error', p_cpus[i], p_rss[i], v_detail -> 'outputs', v_detail -> 'tests',
+                    coalesce((v_detail ->> 'dropped')::int, 0));
+          v_seq := v_seq + 1;
+          v_running := v_running - 1;
+          insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status,
+                                 reason_code, reason_message)
+            values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, b.id, b.block_uuid, b.attempt, 'running', b.status,
+                    b.reason_code, b.reason_message);
+          if b.status = 'queued' then
+            v_queued := v_queued + 1;
+            update block_run t set queued_at = p_now where t.id = b.id;
+            insert into ready (block_run_id, run_id, label, prio, run_at)
+              values (b.id, v_run, b.label, least(1000, r.busy), coalesce(b.next_attempt_at, p_now));
+          else
+            -- A failure or a cancel is for the planner.
+            v_settle := true;
+            if b.status = 'failed' then v_failed := v_failed + 1; else v_cancelled := v_cancelled + 1; end if;
+          end if;
+        end loop;
       end if;
-      v_completed := v_completed + 1;
-      insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
-        values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, b.id, b.block_uuid, b.attempt, 'running', 'completed');
+      v_first := v_last + 1;
 
-      -- What waited for it waits for one less. What waits for nothing more is claimed at once while there is room, else queued;
-      -- rules other than all_success are for the planner.
-      foreach v_below in array b.downstream loop
+      -- What waited for a completed one waits for one less. What waits for nothing more is claimed at once while there is room, else
+      -- queued; rules other than all_success are for the planner.
+      foreach v_below in array v_down loop
         v_done := false;
         if v_room > 0 then
           update block_run t
              set pending_upstream = 0, status = 'running', queued_at = p_now, started_at = p_now, fence = t.fence + 1, attempt = t.attempt + 1,
-                 worker_id = p_worker
+                 worker_id = p_worker, pid = null
            where t.id = v_below and t.status = 'initial' and t.pending_upstream = 1 and t.trigger_rule = 'all_success' and t.label = p_label
           returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.timeout_seconds, t.upstream into w;
           v_done := found;
@@ -694,18 +729,16 @@ begin
           continue;
         end if;
         v_initial := v_initial - 1;
-        v_seq := v_seq + 1;
         v_room := v_room - 1;
         v_running := v_running + 1;
         insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
-          values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt - 1, 'initial', 'queued'),
-                 (v_run, v_seq + 1, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt, 'queued', 'running');
-        v_seq := v_seq + 1;
-        insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, worker_id, queued_at, started_at)
-          values (w.id, w.attempt, v_run, r.attempt, w.fence, p_worker, p_now, p_now);
+          values (v_run, v_seq + 1, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt - 1, 'initial', 'queued'),
+                 (v_run, v_seq + 2, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt, 'queued', 'running');
+        v_seq := v_seq + 2;
         if w.upstream[2] is null then
-          -- Its one upstream is the block that completed just now.
-          v_inputs := json_build_array(json_build_object('uuid', b.block_uuid, 'status', 'completed', 'outputs', b.outputs));
+          -- Its one upstream is a block that completed just now.
+          v_place := array_position(v_done_ids, w.upstream[1]);
+          v_inputs := json_build_array(json_build_object('uuid', v_done_uuids[v_place], 'status', 'completed', 'outputs', v_done_outputs[v_place]));
         else
           v_inputs := block_inputs(w.upstream);
         end if;
@@ -713,32 +746,37 @@ begin
           'id', w.id, 'run', v_run, 'uuid', w.block_uuid, 'fence', w.fence, 'attempt', w.attempt, 'retries', w.retries, 'runAttempt', r.attempt,
           'pipeline', r.pipeline_uuid, 'version', r.code_version, 'timeoutSeconds', w.timeout_seconds, 'inputs', v_inputs);
       end loop;
-    end loop;
+    end if;
 
     -- Claim what waited. A ready row is a hint: one that is stale or double claims nothing.
-    while v_ready_runs[v_ready] = v_run loop
-      update block_run t
-         set status = 'running', fence = t.fence + 1, attempt = t.attempt + 1, worker_id = p_worker, started_at = p_now,
-             completed_at = null, error = null, reason_code = null, reason_message = null, reason_actor = null, next_attempt_at = null
-       where t.id = v_ready_blocks[v_ready] and t.status = 'queued'
-      returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.queued_at, t.timeout_seconds, t.upstream into w;
-      v_ready := v_ready + 1;
-      continue when not found;
-      v_seq := v_seq + 1;
-      v_queued := v_queued - 1;
-      v_running := v_running + 1;
-      insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
-        values (v_run, v_seq, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, w.id, w.block_uuid, w.attempt, 'queued', 'running');
-      insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, worker_id, queued_at, started_at)
-        values (w.id, w.attempt, v_run, r.attempt, w.fence, p_worker, w.queued_at, p_now);
-      v_inputs := null;
-      if w.upstream <> '{}' then
-        v_inputs := block_inputs(w.upstream);
+    if v_ready_runs[v_ready] = v_run then
+      v_ready_last := v_ready;
+      while v_ready_runs[v_ready_last + 1] = v_run loop
+        v_ready_last := v_ready_last + 1;
+      end loop;
+      with claimed as (
+        update block_run t
+           set status = 'running', fence = t.fence + 1, attempt = t.attempt + 1, worker_id = p_worker, pid = null, started_at = p_now,
+               completed_at = null, error = null, reason_code = null, reason_message = null, reason_actor = null, next_attempt_at = null
+         where t.id = any(v_ready_blocks[v_ready:v_ready_last]) and t.status = 'queued'
+        returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.timeout_seconds, t.upstream),
+      told as (
+        insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
+          select v_run, v_seq + row_number() over (), p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, c.id, c.block_uuid, c.attempt,
+                 'queued', 'running' from claimed c)
+      select count(*), json_build_object(
+               'run', v_run, 'runAttempt', r.attempt, 'pipeline', r.pipeline_uuid, 'version', r.code_version, 'ids', array_agg(c.id),
+               'uuids', array_agg(c.block_uuid), 'fences', array_agg(c.fence), 'attempts', array_agg(c.attempt), 'retries', array_agg(c.retries),
+               'timeouts', array_agg(c.timeout_seconds), 'inputs', json_agg(case when c.upstream <> '{}' then block_inputs(c.upstream) end))
+        into v_place, v_claims from claimed c;
+      v_ready := v_ready_last + 1;
+      if v_place > 0 then
+        v_seq := v_seq + v_place;
+        v_queued := v_queued - v_place;
+        v_running := v_running + v_place;
+        return next v_claims;
       end if;
-      return next json_build_object(
-        'id', w.id, 'run', v_run, 'uuid', w.block_uuid, 'fence', w.fence, 'attempt', w.attempt, 'retries', w.retries, 'runAttempt', r.attempt,
-        'pipeline', r.pipeline_uuid, 'version', r.code_version, 'timeoutSeconds', w.timeout_seconds, 'inputs', v_inputs);
-    end loop;
+    end if;
 
     continue when v_seq = r.event_seq;
     if v_completed = r.unfinished and not r.ending then
@@ -786,6 +824,14 @@ declare
 begin
   select array_agg(b.id) into v_ids from jsonb_to_recordset(p_blocks) as b(id bigint);
   if v_ids is not null then
+    -- The attempt of a worker that will not report any more ends here.
+    insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
+                               queued_at, started_at, completed_at, error)
+      select b.id, b.attempt, p_run, r.attempt, b.fence, 'failed', c.code, c.message, b.worker_id, b.pid, b.queued_at, b.started_at, p_now, c.error
+        from jsonb_to_recordset(p_blocks) as c(id bigint, "from" text, code text, message text, "bumpFence" boolean, error jsonb)
+        join block_run b on b.id = any(v_ids) and b.id = c.id and b.status = 'running'
+        join pipeline_run r on r.id = p_run
+       where c."from" = 'running' and c."bumpFence";
     update block_run b
        set status = c."to"::block_run_status,
            reason_code = c.code, reason_message = c.message, reason_actor = c.actor,
@@ -810,11 +856,6 @@ begin
       select b.id, b.pipeline_run_id, b.label, least(1000, r.blocks_queued + r.blocks_running + row_number() over (order by b.position) - 1), p_now
         from block_run b join pipeline_run r on r.id = p_run
        where b.id = any(v_ids) and b.status = 'queued' order by b.position;
-    -- An attempt whose worker will not report any more is closed here.
-    update block_attempt a
-       set status = 'failed', completed_at = p_now, reason_code = c.code, reason_message = c.message
-      from jsonb_to_recordset(p_blocks) as c(id bigint, "from" text, code text, message text, "bumpFence" boolean)
-     where a.block_run_id = any(v_ids) and a.block_run_id = c.id and c."from" = 'running' and c."bumpFence" and a.status = 'running';
   end if;
   if cardinality(p_stop) > 0 then
     update block_run b
