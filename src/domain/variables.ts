@@ -82,15 +82,25 @@ export function resolveVariables(given: {
   };
 }
 
+/** Making a formatter takes a millisecond or two: one per zone. */
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
 function inZone(at: Date, timezone: string): { readonly date: string; readonly hour: string } {
-  const parts = new Intl.DateTimeFormat('en-CA', {
+  if (timezone === 'UTC') return { date: at.toISOString().slice(0, 10), hour: at.toISOString().slice(11, 13) };
+  const formatter = formatters.get(timezone) ?? dateAndHourIn(timezone);
+  formatters.set(timezone, formatter);
+  const parts = formatter.formatToParts(at);
+  const part = (type: string) => parts.find((p) => p.type === type)?.value ?? '';
+  return { date: `${part('year')}-${part('month')}-${part('day')}`, hour: part('hour') };
+}
+
+function dateAndHourIn(timezone: string): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat('en-CA', {
     timeZone: timezone,
     year: 'numeric',
     month: '2-digit',
     day: '2-digit',
     hour: '2-digit',
     hourCycle: 'h23',
-  }).formatToParts(at);
-  const part = (type: string) => parts.find((p) => p.type === type)?.value ?? '';
-  return { date: `${part('year')}-${part('month')}-${part('day')}`, hour: part('hour') };
+  });
 }

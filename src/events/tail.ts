@@ -32,7 +32,7 @@ export type Tail = {
 const listeningMs = 250;
 const idleMs = 2000;
 /** Woken again and again it looks this often: half of a core would go into looks that find one event each. */
-const shortestMs = 5;
+const shortestMs = 20;
 const firstRetryMs = 100;
 const longestRetryMs = 2000;
 const longestStopMs = 1000;
