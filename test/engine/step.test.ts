@@ -216,7 +216,7 @@ describe('a worker that looks into the queue', () => {
     await engine.pipeline('stale', [[], []]);
     const run = await engine.start('stale');
     await engine.database.pool.query(
-      `insert into ready (block_run_id, run_id, label, prio, run_at) select 0, $1, 'default', -1, now() from generate_series(1, 2)`,
+      `insert into ready (block_run_id, run_id, label, prio, run_at) select 0, $1, 'default', -1, now() - interval '1 s' from generate_series(1, 2)`,
       [run],
     );
     expect(await worker.step(2)).toEqual({ claims: [], unsettled: [], more: true, ended: false });

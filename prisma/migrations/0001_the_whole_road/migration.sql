@@ -439,13 +439,14 @@ begin
   select array_agg(nextval(pg_get_serial_sequence('block_run', 'id'))) into v_ids from generate_series(1, v_total);
   insert into block_run (id, pipeline_run_id, block_uuid, position, pending_upstream, upstream, downstream, trigger_rule,
                          label, crash_retries, timeout_seconds, created_at)
-    select v_ids[b.place], v_run, b.spec ->> 'uuid', b.place,
-           jsonb_array_length(b.spec -> 'upstream'),
-           array(select v_ids[u.place::int] from jsonb_array_elements_text(b.spec -> 'upstream') with ordinality u(place, ord) order by u.ord),
-           array(select v_ids[d.place::int] from jsonb_array_elements_text(b.spec -> 'downstream') with ordinality d(place, ord) order by d.ord),
-           (b.spec ->> 'rule')::trigger_rule, b.spec ->> 'label', (b.spec ->> 'crashRetries')::int,
-           (b.spec ->> 'timeoutSeconds')::float8, p_now
-      from jsonb_array_elements(p_blocks) with ordinality b(spec, place);
+    select v_ids[s.place], v_run, s.uuid, s.place, cardinality(s.upstream),
+           -- Places become ids. A subquery per row costs more than the row: only where there is something to look up.
+           case when s.upstream = '{}' then '{}' else array(select v_ids[u.place] from unnest(s.upstream) with ordinality u(place, ord) order by u.ord) end,
+           case when s.downstream = '{}' then '{}' else array(select v_ids[d.place] from unnest(s.downstream) with ordinality d(place, ord) order by d.ord) end,
+           s.rule, s.label, s."crashRetries", s."timeoutSeconds", p_now
+      from rows from (jsonb_to_recordset(p_blocks) as (uuid text, upstream int[], downstream int[], rule trigger_rule, label text, "crashRetries" int,
+                                                       "timeoutSeconds" float8))
+           with ordinality as s(uuid, upstream, downstream, rule, label, "crashRetries", "timeoutSeconds", place);
 
   insert into pipeline_run_attempt (pipeline_run_id, number, actor, created_at, status)
     select id, 1, created_by, p_now, 'initial' from pipeline_run where id = v_run;
