@@ -37,10 +37,13 @@ export type Attempt = {
 export function runAttempt(setting: AttemptSetting, claim: Claim): Attempt {
   let running: RunningAttempt | null = null;
   let stopCause: StopCause = null;
+  /** Of the newest request to stop: how long it leaves. */
+  let stopGraceMs = setting.graceMs;
   let pid: number | null = null;
 
   const stop: Attempt['stop'] = (cause, graceMs) => {
     stopCause ??= cause;
+    stopGraceMs = graceMs;
     running?.stop(graceMs);
   };
 
@@ -57,7 +60,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim): Attempt {
     running.pid.then((known) => {
       pid = known;
     });
-    if (stopCause !== null) running.stop(setting.graceMs);
+    if (stopCause !== null) running.stop(stopGraceMs);
     const deadline =
       claim.timeoutSeconds === null
         ? undefined

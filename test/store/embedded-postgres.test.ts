@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -236,6 +237,13 @@ describe('a directory that is not ours or not well is refused with a remedy, and
     writeFileSync(join(dataDir, 'PG_VERSION'), '16\n');
     await expectRefusal('foreign', 'another Postgres (version 16)');
     expect(existsSync(join(dataDir, 'postgres'))).toBe(false);
+  });
+
+  test("somebody's own folder of files", async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, 'thesis.txt'), 'years of work');
+    await expectRefusal('foreign', 'thesis.txt');
+    expect(readdirSync(dataDir)).toEqual(['thesis.txt']);
   });
 
   test("somebody's own folder called postgres", async () => {

@@ -326,11 +326,15 @@ describe('a server that can not start says so in a sentence, and leaves nothing 
     const foreign = elsewhere('foreign');
     mkdirSync(join(foreign, 'postgres'), { recursive: true });
     writeFileSync(join(foreign, 'postgres/notes.txt'), 'mine');
+    const documents = elsewhere('documents');
+    mkdirSync(documents);
+    writeFileSync(join(documents, 'thesis.txt'), 'years of work');
     const other = elsewhere('other');
     mkdirSync(other);
     writeFileSync(join(other, 'PG_VERSION'), '16\n');
     for (const [directory, says] of [
       [foreign, /notes\.txt/],
+      [documents, /thesis\.txt/],
       [other, /another Postgres \(version 16\)/],
     ] as const) {
       const before = filesOf(directory);

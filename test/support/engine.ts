@@ -24,6 +24,8 @@ export type TestEngine = {
   readonly pipeline: (uuid: string, dag: readonly (readonly number[])[], options?: PipelineOptions) => Promise<void>;
   /** Triggers and admits a run. */
   readonly start: (pipelineUuid: string, input?: Partial<TriggerPipelineInput>) => Promise<bigint>;
+  /** Lets admission look once. */
+  readonly admit: () => Promise<number>;
   readonly worker: () => Promise<TestWorker>;
   readonly runRow: (id: bigint) => Promise<Record<string, unknown>>;
   readonly statuses: (runId: bigint) => Promise<readonly string[]>;
@@ -103,6 +105,7 @@ export async function createTestEngine(): Promise<TestEngine> {
       await admitRuns(context);
       return answer.value.runId;
     },
+    admit: () => admitRuns(context),
     async worker() {
       const id = await registerWorker(
         database.pool,

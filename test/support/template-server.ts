@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import pg from 'pg';
 import type { ConnectionSettings } from '../../src/store/connection.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
@@ -7,9 +8,9 @@ import { migrate } from '../../src/store/migrate.ts';
 export type TemplateServer = { readonly template: ConnectionSettings; readonly stop: () => Promise<void> };
 
 /** Starts it in a directory that is thrown away afterwards. */
-export async function startTemplateServer(dataDir: string): Promise<TemplateServer> {
+export async function startTemplateServer(home: string): Promise<TemplateServer> {
   const postgres = await startEmbeddedPostgres({
-    dataDir,
+    dataDir: join(home, 'data'),
     onProblem: (sentence) => console.error(sentence),
     // Nothing here outlives the run, so nothing has to reach the disk.
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },

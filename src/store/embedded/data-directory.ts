@@ -91,13 +91,30 @@ function refuseForeign({ dataDir, home }: DataDirectory): void {
       );
     }
   }
-  if (!existsSync(home)) return;
+  if (!existsSync(home)) {
+    refuseStrangers(dataDir);
+    return;
+  }
   const entries = listDirectory(home);
   if (entries.length === 0 || isSigned(home)) return;
   throw new DataDirectoryError(
     'foreign',
     home,
     `${home} holds files that are not Penstock's (${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ', …' : ''}). Nothing was touched. Name another data directory, or move these files away.`,
+  );
+}
+
+/** What Penstock itself puts beside `postgres`. Hidden files are nobody's claim: a .gitignore, a .DS_Store. */
+const ours: ReadonlySet<string> = new Set(['outputs', 'admin-token', 'server.json']);
+
+/** A directory that is new to us must be empty: one with somebody's files in it was most likely named by mistake. */
+function refuseStrangers(dataDir: string): void {
+  const strangers = listDirectory(dataDir).filter((entry) => !ours.has(entry) && !entry.startsWith('.'));
+  if (strangers.length === 0) return;
+  throw new DataDirectoryError(
+    'foreign',
+    dataDir,
+    `${dataDir} holds files that are not Penstock's (${strangers.slice(0, 3).join(', ')}${strangers.length > 3 ? ', …' : ''}), and no data of Penstock. Nothing was touched. Name an empty or a new directory.`,
   );
 }
 

@@ -78,10 +78,15 @@ def _finish_threads():
 def _be_the_first_victim():
     """When memory runs out, a block should go before the server and its database do."""
     try:
-        with open('/proc/self/oom_score_adj', 'w') as file:
-            file.write('500')
+        file = os.open('/proc/self/oom_score_adj', os.O_WRONLY)
+    except OSError:
+        return
+    try:
+        os.write(file, b'500')
     except OSError:
         pass
+    finally:
+        os.close(file)
 
 
 def _fresh_randomness():
