@@ -19,7 +19,7 @@ import time
 import traceback
 
 sys.dont_write_bytecode = True  # Our own folder may be read-only, and is no place for caches.
-from penstock_runner import child, preload, process_group  # noqa: E402
+from penstock_runner import child, preload, process_group, streams  # noqa: E402
 from penstock_runner.frames import Channel  # noqa: E402
 from penstock_runner.line_order import Counts, unread  # noqa: E402
 
@@ -42,8 +42,9 @@ class Child:
 
 
 class ForkServer:
-    def __init__(self, channel, settings):
+    def __init__(self, channel, settings, voice):
         self.channel = channel
+        self.voice = voice
         self.settings = settings
         self.generation = 0
         self.children = {}  # pid → Child
@@ -111,7 +112,7 @@ class ForkServer:
                 gc.enable()
                 for descriptor in (*self.readers, *self.own_descriptors, out_read, err_read):
                     os.close(descriptor)
-                child.live(self.settings, self.generation, out_write, err_write, counts)
+                child.live(self.settings, self.generation, out_write, err_write, counts, self.voice)
             except BaseException:
                 os.write(2, traceback.format_exc().encode())
             finally:
@@ -194,11 +195,13 @@ def main():
     child.prepare_paths(settings)
     settings['address'] = keep_address(settings['socket'])
     process_group.adopt_orphans()
+    voice = streams.Voice()
+    child.practise(settings, voice)
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        ForkServer(channel, settings).serve()
+        ForkServer(channel, settings, voice).serve()
     except BrokenPipeError:
         pass  # The worker is gone.
 

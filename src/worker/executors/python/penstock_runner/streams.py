@@ -48,18 +48,29 @@ class Speaker:
             time.sleep(0.0002)
 
 
-def install(channel, counts):
-    """Replaces sys.stdout, sys.stderr and the handlers of the root logger; gives the speaker for the block's logger."""
-    speaker = Speaker(channel, counts)
-    sys.stdin = open(os.devnull)
-    sys.stdout = sys.__stdout__ = _text(SpokenStream(speaker, 'o', 1))
-    sys.stderr = sys.__stderr__ = _text(SpokenStream(speaker, 'e', 2))
-    root = logging.getLogger()
-    root.handlers[:] = [LogHandler(speaker)]
-    root.setLevel(logging.INFO)
-    # A process that the block forks itself must not write into our channel: it speaks through the pipes.
-    os.register_at_fork(after_in_child=lambda: _leave_channel(channel))
-    return speaker
+class Voice:
+    """Everything a child speaks with, made in the fork server once: a child then only connects it to its own channel."""
+
+    def __init__(self):
+        self.speaker = Speaker(None, None)
+        self.stdin = open(os.devnull)
+        self.stdout = _text(SpokenStream(self.speaker, 'o', 1))
+        self.stderr = _text(SpokenStream(self.speaker, 'e', 2))
+        self.handler = LogHandler(self.speaker)
+
+    def connect(self, channel, counts):
+        """Replaces sys.stdout, sys.stderr and the handlers of the root logger; gives the speaker for the block's logger."""
+        self.speaker.channel = channel
+        self.speaker.counts = counts
+        sys.stdin = self.stdin
+        sys.stdout = sys.__stdout__ = self.stdout
+        sys.stderr = sys.__stderr__ = self.stderr
+        root = logging.getLogger()
+        root.handlers[:] = [self.handler]
+        root.setLevel(logging.INFO)
+        # A process that the block forks itself must not write into our channel: it speaks through the pipes.
+        os.register_at_fork(after_in_child=lambda: _leave_channel(channel))
+        return self.speaker
 
 
 class SpokenStream(io.RawIOBase):
