@@ -12,6 +12,7 @@ import { startWatchdog } from '../worker/watchdog.ts';
 import { startApiRole } from './api-role.ts';
 import type { Foundation } from './foundation.ts';
 import { startSchedulerRole } from './scheduler-role.ts';
+import { warmUp } from './warm-up.ts';
 import { startWorkerRole } from './worker-role.ts';
 
 /** A running server process. */
@@ -97,6 +98,7 @@ async function startRoles(foundation: Foundation, unwind: () => Promise<void>): 
   if (scheduler) api?.showProblemsOf(scheduler.project);
   const worker = roles.has('worker') ? await startWorkerRole(foundation, scheduler?.project() ?? null) : null;
   if (worker) workerIds.add(worker.id);
+  if (api) await warmUp(api.url, api.token);
   return {
     url: api?.url ?? null,
     browserUrl: api?.browserUrl() ?? null,
