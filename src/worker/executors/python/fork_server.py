@@ -165,8 +165,8 @@ class ForkServer:
                 pass
             if descriptor in dead.pipes:  # A process that left the group may hold the pipe open: don't wait for it.
                 self.close_pipe(descriptor)
-        dead.counts.close()
         self.channel.send('X', json.dumps({'pid': dead.pid, **dead.end}).encode())
+        dead.counts.close()
 
     def preload_next(self):
         name = self.to_preload.pop(0)
