@@ -4,7 +4,9 @@ import { existsSync, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import * as restate from '@restatedev/restate-sdk';
 import { postJson } from '../post-json.ts';
 import type { Peer, PeerSettings } from './peer-protocol.ts';
@@ -60,7 +62,10 @@ async function startServer(directory: string): Promise<RestateServer> {
   );
   // Whatever ends this process ends the server too.
   process.on('exit', () => server.kill('SIGKILL'));
-  await Promise.all([appears(sockets, 'admin.sock', server), appears(sockets, 'ingress.sock', server)]);
+  for (const name of ['admin.sock', 'ingress.sock']) {
+    await appears(sockets, name, server);
+    await accepts(join(sockets, name));
+  }
   return { process: server, sockets };
 }
 
@@ -75,6 +80,23 @@ async function stopServer(server: ChildProcess): Promise<void> {
   const exit = once(server, 'exit');
   server.kill('SIGKILL');
   await exit;
+}
+
+/** A socket is in its folder a moment before anybody listens on it: resolves at the first connection, rejects after 10 s without. */
+async function accepts(path: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const socket = net.connect(path);
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await pause(20);
+    } finally {
+      socket.destroy();
+    }
+  }
 }
 
 /** Resolves when the server has made the socket, rejects when it ends instead. */
