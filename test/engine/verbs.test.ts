@@ -322,6 +322,23 @@ describe('a lost worker', () => {
     ]);
     await expectInvariants(engine.database, run);
   });
+
+  test('what it was stopping is cancelled, and its attempt says that the worker was lost', async () => {
+    await engine.pipeline('lost_while_stopping', [[]]);
+    const run = await engine.start('lost_while_stopping');
+    const lost = await engine.worker();
+    await lost.step(1);
+    await cancel(run);
+    await releaseLostClaims(engine.context, lost.id);
+    await settleRuns(engine.context);
+    expect(await engine.runRow(run)).toMatchObject({ status: 'cancelled', reason_code: 'CANCELLED_BY_USER' });
+    const attempts = await engine.database.pool.query(
+      'select status, reason_code from block_attempt where pipeline_run_id = $1',
+      [run],
+    );
+    expect(attempts.rows).toEqual([{ status: 'failed', reason_code: 'WORKER_LOST' }]);
+    await expectInvariants(engine.database, run);
+  });
 });
 
 describe('a timeout', () => {

@@ -70,7 +70,6 @@ describe('with a hundred thousand rows in tables that were empty when they were 
       `select step(${worker.id}, 'default', 1, false, now(), $1, $2, $3, '{completed}', '{1}', '{1}', '{1}', array[null]::jsonb[])`,
       [[id], [run], [fence]],
     );
-    expect({ look, finish }).toEqual({ look: expect.any(Number), finish: expect.any(Number) });
     // The first call of each plan in this session reads the catalogue, too: that is most of what is counted here.
     expect(look).toBeLessThan(1000);
     expect(finish).toBeLessThan(1000);

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { descendants, isAlive } from '../support/processes.ts';
 import { type ServerProcess, startServerProcess, writeProject } from '../support/server-process.ts';
+import { until } from '../support/waiting.ts';
 
 // Blocks that write down when they begin and end, outside of the store, and that have children of their own. A child of the
 // Python block keeps a core busy; both sorts of children outlive a polite end of their parent.
@@ -153,38 +154,5 @@ function lines(): string[] {
       .filter((line) => line !== '');
   } catch {
     return [];
-  }
-}
-
-/** The process and all that it started, however deep, and whatever session they are in. */
-function descendants(root: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {}
-  }
-  const family = [root];
-  for (const member of family) for (const [pid, parent] of parents) if (parent === member) family.push(pid);
-  return family;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // A zombie waits for its parent to notice; it runs no more.
-    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z';
-  } catch {
-    return false;
-  }
-}
-
-async function until(what: string, met: () => boolean | Promise<boolean>, ms = 20_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await met())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
-    await pause(20);
   }
 }

@@ -825,11 +825,11 @@ declare
 begin
   select array_agg(b.id) into v_ids from jsonb_to_recordset(p_blocks) as b(id bigint);
   if v_ids is not null then
-    -- The attempt of a worker that will not report any more ends here.
+    -- The attempt of a worker that will not report any more ends here, lost, whatever becomes of its block run.
     insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
                                queued_at, started_at, completed_at, error)
-      select b.id, b.attempt, p_run, r.attempt, b.fence, 'failed', c.code, c.message, b.worker_id, b.pid, b.queued_at, b.started_at, p_now, c.error
-        from jsonb_to_recordset(p_blocks) as c(id bigint, "from" text, code text, message text, "bumpFence" boolean, error jsonb)
+      select b.id, b.attempt, p_run, r.attempt, b.fence, 'failed', 'WORKER_LOST', 'The worker that ran it was lost.', b.worker_id, b.pid, b.queued_at, b.started_at, p_now, c.error
+        from jsonb_to_recordset(p_blocks) as c(id bigint, "from" text, "bumpFence" boolean, error jsonb)
         join block_run b on b.id = any(v_ids) and b.id = c.id and b.status = 'running'
         join pipeline_run r on r.id = p_run
        where c."from" = 'running' and c."bumpFence";
