@@ -6,7 +6,7 @@ import { createWake } from '../events/wake.ts';
 import { findProject } from '../project/read-project.ts';
 import { openDatabase } from '../store/database.ts';
 import { establishEpoch } from '../store/epoch.ts';
-import { migrate } from '../store/migrate.ts';
+import { prepareDatabase } from '../store/migrate.ts';
 import { openStore } from '../store/open-store.ts';
 import { startWatchdog } from '../worker/watchdog.ts';
 import { startApiRole } from './api-role.ts';
@@ -62,7 +62,7 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
     watchdog.guardPostmaster(null);
     await store.stop();
   });
-  await migrate(store.settings);
+  await prepareDatabase(store.settings);
   const database = openDatabase(store.settings);
   onStop(database.close);
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { ConnectionSettings } from './connection.ts';
 import { MigrationError } from './migration-error.ts';
+import { hasSqlFunctions, installSqlFunctions, readSqlFunctions } from './sql-functions.ts';
 
 const ourMigrations = join(import.meta.dirname, '../../prisma/migrations');
 
@@ -12,6 +13,30 @@ type Migration = { readonly name: string; readonly sql: string; readonly checksu
 
 /** A row of `_prisma_migrations` that was not rolled back. */
 type Applied = { readonly name: string; readonly checksum: string; readonly finished: boolean };
+
+/** Brings the database to this program: its schema (prisma/migrations), then its functions (prisma/functions). Throws MigrationError. */
+export async function prepareDatabase(
+  connection: ConnectionSettings,
+): Promise<{ readonly applied: readonly string[] }> {
+  const migrated = await migrate(connection);
+  const functions = readSqlFunctions();
+  const client = await connect(connection);
+  try {
+    if (await hasSqlFunctions(client, functions)) return migrated;
+    await client.query('select pg_advisory_lock($1)', [prismaLock]);
+    if (!(await hasSqlFunctions(client, functions))) await installSqlFunctions(client, functions);
+    return migrated;
+  } finally {
+    await client.end(); // The lock goes with the connection.
+  }
+}
+
+async function connect(connection: ConnectionSettings): Promise<pg.Client> {
+  const client = new pg.Client({ ...connection, application_name: 'penstock-migrate' });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
 
 /**
  * Brings the database to the schema of this program: applies what is missing of prisma/migrations, in order, each in one
@@ -26,9 +51,7 @@ export async function migrate(
   folder: string = ourMigrations,
 ): Promise<{ readonly applied: readonly string[] }> {
   const migrations = readMigrations(folder);
-  const client = new pg.Client({ ...connection, application_name: 'penstock-migrate' });
-  client.on('error', () => {});
-  await client.connect();
+  const client = await connect(connection);
   try {
     // Most starts find nothing to do, and need not wait for one that does.
     if (pending(migrations, await readApplied(client)).length === 0) return { applied: [] };

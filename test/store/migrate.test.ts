@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { migrate } from '../../src/store/migrate.ts';
+import { migrate, prepareDatabase } from '../../src/store/migrate.ts';
+import { hasSqlFunctions, readSqlFunctions } from '../../src/store/sql-functions.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { migrationStatus, schemaDrift } from '../support/schema-engine.ts';
 
@@ -134,3 +135,20 @@ async function ask(sql: string): Promise<readonly Record<string, unknown>[]> {
     await client.end();
   }
 }
+
+describe('the functions', () => {
+  beforeEach(async () => {
+    database = await createTestDatabase();
+  });
+
+  test('that a newer program has are replaced when this one starts, whatever their arguments', async () => {
+    await ask(`create function step(text) returns text language sql as 'select $1'`);
+    await ask('delete from sql_functions');
+    await prepareDatabase(database.connection);
+    expect(await ask(`select pronargs from pg_proc where proname = 'step'`)).toEqual([{ pronargs: 13 }]);
+    const client = new pg.Client(database.connection);
+    await client.connect();
+    expect(await hasSqlFunctions(client, readSqlFunctions())).toBe(true);
+    await client.end();
+  });
+});

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { ConnectionSettings } from '../../src/store/connection.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
-import { migrate } from '../../src/store/migrate.ts';
+import { prepareDatabase } from '../../src/store/migrate.ts';
 
 /** A Postgres whose database is migrated, empty and closed to connections, to be copied by each test file. */
 export type TemplateServer = { readonly template: ConnectionSettings; readonly stop: () => Promise<void> };
@@ -16,7 +16,7 @@ export async function startTemplateServer(home: string): Promise<TemplateServer>
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
   });
   try {
-    await migrate(postgres.connection);
+    await prepareDatabase(postgres.connection);
     await closeToConnections(postgres.connection);
   } catch (error) {
     await postgres.stop();
