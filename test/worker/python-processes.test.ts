@@ -29,6 +29,25 @@ describe('the end of an attempt', () => {
     expect(isAlive(child)).toBe(false);
   });
 
+  test('leaves no daemon of its group either, one whose parent is gone and forgotten', async () => {
+    const { outcome, logs } = await house.run(`import os, time
+@custom
+def f():
+    told, tell = os.pipe()
+    first = os.fork()
+    if first == 0:
+        if os.fork() == 0:
+            os.write(tell, str(os.getpid()).encode())
+            time.sleep(60)
+        os._exit(0)
+    os.waitpid(first, 0)
+    print('daemon', os.read(told, 20).decode())`);
+    expect(outcome.status).toBe('completed');
+    const daemon = Number(messages(logs, 'stdout')[0]?.split(' ')[1]);
+    expect(daemon).toBeGreaterThan(1);
+    expect(isAlive(daemon)).toBe(false);
+  });
+
   test.each([
     ['os._exit(5)', 'ended itself with exit code 5'],
     ['os.kill(os.getpid(), signal.SIGSEGV)', 'was killed by SIGSEGV'],

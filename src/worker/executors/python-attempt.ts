@@ -12,8 +12,9 @@ const lastFramesMs = 500;
 type Stream = 'stdout' | 'stderr';
 
 /**
- * One attempt, from waiting for a child to its outcome. It settles when both are known: how the process ended, told by the
- * fork server after the group is gone, and everything the child sent, told by the end of its connection.
+ * One attempt, from waiting for a child to its outcome. It settles with a result that is the child's last word; else when both are
+ * known: how the process ended, told by the fork server after the group is gone, and everything the child sent, told by the end
+ * of its connection.
  */
 export type PythonAttempt = {
   readonly running: RunningAttempt;
@@ -88,11 +89,24 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
 
   function settleWhenAllIsKnown(): void {
     if (over || end === undefined || !connectionEnded) return;
+    settle();
+  }
+
+  function settle(): void {
     order.flush();
     for (const cutter of cutters.values()) cutter.end();
     const outOfMemoryKills = end?.signal === 'SIGKILL' ? outOfMemory.read() - killsBefore : 0;
     const cpuTimeBeforeMs = child?.cpuTimeMs ?? 0;
-    finish(outcomeOf({ blockUuid: task.blockUuid, result, end, cpuTimeBeforeMs, stopRequested, outOfMemoryKills }));
+    finish(
+      outcomeOf({
+        blockUuid: task.blockUuid,
+        result,
+        end: end ?? null,
+        cpuTimeBeforeMs,
+        stopRequested,
+        outOfMemoryKills,
+      }),
+    );
   }
 
   function stop(graceMs: number): void {
@@ -125,6 +139,7 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
       if (kind === 'R') {
         result = JSON.parse(payload.toString()) as RunnerResult;
         options.onModules(result.modules);
+        if (result.isLastWord) settle();
         return;
       }
       const said = payload.subarray(8);

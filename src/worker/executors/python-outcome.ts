@@ -9,6 +9,12 @@ export type RunnerResult = {
   readonly outputs: readonly OutputManifest[];
   readonly tests: readonly BlockTestResult[];
   readonly cpuTimeMs: number;
+  readonly maxRssBytes: number;
+  /**
+   * True when nothing can follow: it never had a child process, and nothing it wrote is still on another way. All that is left of it
+   * is its exit, which nobody needs to wait for.
+   */
+  readonly isLastWord?: boolean;
   /** Of the libraries worth preloading, those that the block has imported. */
   readonly modules: readonly string[];
 };
@@ -55,7 +61,7 @@ function attemptResult({ result, end, cpuTimeBeforeMs }: EndOfAttempt): AttemptR
     tests: (result?.tests ?? []).map((test) => ({ ...test, message: test.message && storableText(test.message) })),
     cpuTimeMs: cpu === null ? null : Math.max(0, Math.round((cpu - cpuTimeBeforeMs) * 1000) / 1000),
     // The peak begins with the pages shared with the fork server, since the kernel counts them as resident.
-    maxRssBytes: end?.maxRssBytes ?? null,
+    maxRssBytes: end?.maxRssBytes ?? result?.maxRssBytes ?? null,
   };
 }
 

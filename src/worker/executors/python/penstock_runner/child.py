@@ -9,8 +9,9 @@ import socket
 import sys
 import threading
 
-from . import attempt, decorators, preload
+from . import attempt, decorators, preload, process_group
 from .frames import Channel
+from .line_order import unread
 
 STAND_IN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'stand_in')
 # CPython specialises a function's code after its eighth call.
@@ -60,12 +61,14 @@ def live(settings, generation, stdout, stderr, counts, voice):
     signal.signal(signal.SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
     result = _run(json.loads(frame[1]), settings, speaker)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    result['isLastWord'] = process_group.never_had_company() and counts.nothing_relayed() and not (unread(1) or unread(2))
     channel.send('R', _answer(result))
     os._exit(0)
 
 
 def _answer(result):
-    return json.dumps({**result, 'cpuTimeMs': _cpu_ms(), 'modules': preload.loaded()}).encode()
+    facts = {'cpuTimeMs': _cpu_ms(), 'maxRssBytes': process_group.peak_memory(), 'modules': preload.loaded()}
+    return json.dumps({**result, **facts}).encode()
 
 
 def _run(task, settings, speaker):

@@ -32,6 +32,10 @@ class Counts:
         """Counts a line; gives the number of bytes relayed before it, packed."""
         return self._look_and_add(self.BYTES_RELAYED, self.LINES_SAID, 1)
 
+    def nothing_relayed(self):
+        """True when the pipes never held anything that the fork server has taken."""
+        return COUNT.unpack_from(self.memory, self.BYTES_RELAYED)[0] == 0
+
     def _look_and_add(self, other, own, number):
         before = self.memory[other : other + COUNT.size]
         COUNT.pack_into(self.memory, own, COUNT.unpack_from(self.memory, own)[0] + number)

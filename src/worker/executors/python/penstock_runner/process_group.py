@@ -1,6 +1,7 @@
 """The end of a child and of everything it started: its whole process group."""
 
 import os
+import resource
 import signal
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -62,11 +63,28 @@ def is_gone(group):
         return True
 
 
+def never_had_company():
+    """True when this process has no child and never had one: then nothing of it outlives it. A child that was waited for shows
+    in the resources of children, one that was not can be waited for; a double fork leaves one of the two."""
+    if resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss or signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
+        return False
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def _kill_group(group):
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def peak_memory():
+    """The largest resident size of this process, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
 
 
 def _end(status, usage):
