@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { outcomeOf } from '../../src/worker/executors/python-outcome.ts';
+import { until } from '../support/waiting.ts';
 import { isAlive, survivors } from './living.ts';
 import { messages, openPythonHouse, type PythonHouse, testPython, values } from './python-attempts.ts';
 
@@ -156,11 +158,13 @@ describe('the fork server', () => {
     const parent = (await attempt.line('parent')).split(' ')[1];
     await attempt.running.outcome;
     await house.executor.warm(2);
-    const children = await import('node:fs').then(({ readFileSync }) =>
-      readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number),
-    );
+    const childrenNow = () =>
+      readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number);
+    const children = childrenNow();
     for (const child of children) process.kill(child, 'SIGKILL');
     await survivors(children, 1000);
+    // Replaced: so the pool has heard of every death.
+    await until('the killed spares are replaced', () => childrenNow().length >= children.length);
     await house.executor.warm(2);
     const outcomes = await Promise.all([1, 2, 3].map(() => house.run('@custom\ndef f(): return 1')));
     expect(outcomes.map(({ outcome }) => outcome.status)).toEqual(['completed', 'completed', 'completed']);
