@@ -47,6 +47,8 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
   const { watchdog } = options;
   const spares: PythonChild[] = [];
   const alive = new Set<number>();
+  /** Ended before they said hello, or with their hello still on its way. */
+  const endedUnknown = new Set<number>();
   const preloaded = new Set<string>();
   const warmers = new Set<() => void>();
   let wanted = Math.min(options.slots, mostSpares);
@@ -110,13 +112,21 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
 
   const forkServerEvents = {
     onChild: (child: PythonChild) => {
+      // Its end was told first: a task for it would never be answered.
+      if (endedUnknown.delete(child.pid)) {
+        child.close();
+        return;
+      }
       // Guarded before anybody can give it a task, so before any user's code.
       watchdog.guard(child.pid);
       alive.add(child.pid);
       expected = Math.max(0, expected - 1);
       stillborn = 0;
       // One that dies while it waits is out of the choice at once; the fork server tells of its end later.
-      child.listen(ignore, () => removeSpare(child));
+      child.listen(ignore, () => {
+        removeSpare(child);
+        askForForks();
+      });
       spares.push(child);
       retireOutdatedSpare();
       events.onSpare();
@@ -127,7 +137,10 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
       else lastWords = bytes.toString().slice(-2000);
     },
     onChildEnd: (end: ChildEnd) => {
-      if (!alive.has(end.pid)) onStillborn();
+      if (!alive.has(end.pid)) {
+        endedUnknown.add(end.pid);
+        onStillborn();
+      }
       forget(end.pid);
       events.onChildEnd(end);
       if (stillborn < mostStillborn) setImmediate(askForForks);
@@ -150,6 +163,7 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
       expected = 0;
       generation = 0;
       preloaded.clear();
+      endedUnknown.clear();
       starter.pause();
       for (const spare of spares.splice(0)) {
         spare.close();
