@@ -90,7 +90,8 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
 }
 
 async function startRoles(foundation: Foundation, unwind: () => Promise<void>): Promise<App> {
-  const { roles } = foundation.config;
+  const { config, context } = foundation;
+  const { roles } = config;
   const workerIds = new Set<bigint>();
   // The API first: a taken port is found before anything runs. The worker last: it works for the others.
   const api = roles.has('api') ? await startApiRole(foundation) : null;
@@ -98,7 +99,7 @@ async function startRoles(foundation: Foundation, unwind: () => Promise<void>): 
   if (scheduler) api?.showProblemsOf(scheduler.project);
   const worker = roles.has('worker') ? await startWorkerRole(foundation, scheduler?.project() ?? null) : null;
   if (worker) workerIds.add(worker.id);
-  if (api) await warmUp(api.url, api.token);
+  if (api) await warmUp(foundation.database.pool, context.now(), api);
   return {
     url: api?.url ?? null,
     browserUrl: api?.browserUrl() ?? null,

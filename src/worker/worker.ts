@@ -8,6 +8,7 @@ import { startBatcher } from './batcher.ts';
 import { startBeat } from './beat.ts';
 import type { Executor } from './executor.ts';
 import { startLogWriter } from './log-writer.ts';
+import { rehearse } from './rehearse.ts';
 import { RunContexts } from './run-contexts.ts';
 
 export type WorkerOptions = {
@@ -76,7 +77,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   }
 
   const batcher = startBatcher({
-    connect: () => database.connect('worker'),
+    connect: async () => {
+      const client = await database.connect('worker');
+      await rehearse(client, context.now()).catch((error) => onError('could not rehearse', error));
+      return client;
+    },
     step: async (client, want, look, finishes) => {
       const result = await step(client, id, options.label, want, look, finishes, context.now());
       if (look) countTaken(result.claims.length);
