@@ -76,7 +76,8 @@ async function repeat(client: OursClient, times: number): Promise<readonly Timed
 
 const repository = resolve(import.meta.dirname, '../..');
 
-async function startServer(
+/** Starts `penstock serve` on a fresh database of the ground; resolves when it is ready. */
+export async function startServer(
   ground: Ground,
   project: BenchProject,
 ): Promise<{ readonly process: ChildProcess; readonly address: ServerAddress }> {
@@ -117,7 +118,8 @@ function readyLine(server: ChildProcess): Promise<void> {
   });
 }
 
-async function stopServer(server: ChildProcess): Promise<void> {
+/** Ends a server that `startServer` started. */
+export async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const exit = once(server, 'exit');
   server.kill('SIGTERM');

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 
@@ -54,6 +54,19 @@ export function fanProject(blocks: number, proof?: string): BenchProject {
     configuration: { file_source: { path } },
   }));
   return project('fan', entries, [[path, source('typescript', proof)]]);
+}
+
+/** A chain whose pipeline lets no run start: so that runs can be had by thousands without running. */
+export function heldChainProject(blocks: number): BenchProject {
+  const chain = chainProject('typescript', blocks);
+  return {
+    ...chain,
+    write: async (directory) => {
+      await chain.write(directory);
+      const file = join(directory, `pipelines/${chain.pipelineUuid}/metadata.yaml`);
+      await appendFile(file, stringify({ concurrency_config: { pipeline_run_limit: 0 } }));
+    },
+  };
 }
 
 function project(
