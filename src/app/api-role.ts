@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { cancelPipelineRun } from '../engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../engine/retry-pipeline-run.ts';
-import { triggerPipelineRun } from '../engine/trigger-pipeline.ts';
+import { triggerPipelineRun, triggerPipelineRuns } from '../engine/trigger-pipeline.ts';
 import { startEventFeed } from '../events/feed.ts';
 import { createContextFactory } from '../graphql/context.ts';
 import { documentLimits } from '../graphql/limits.ts';
@@ -48,6 +48,7 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
     feed,
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(context, input),
+      triggerPipelineRuns: (inputs) => triggerPipelineRuns(context, inputs),
       retryPipelineRun: (input) => retryPipelineRun(context, input),
       cancelPipelineRun: (input) => cancelPipelineRun(context, input),
     },

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type pg from 'pg';
 import { startsAtOnce } from '../domain/admission.ts';
 import type { JsonObject } from '../domain/pipeline.ts';
 import { type Answer, done, refused } from '../domain/refusal.ts';
@@ -29,6 +30,31 @@ export async function triggerPipelineRun(
   context: EngineContext,
   input: TriggerPipelineInput,
 ): Promise<Answer<TriggeredRun>> {
+  const answer = await createTriggeredRun(context, null, input);
+  if (answer.ok && !answer.value.wasReplayed) context.wake(answer.value.hasStarted ? 'ready' : 'admission', 'events');
+  return answer;
+}
+
+/** Creates the runs in one transaction, all that are not refused; one answer each, in order. For at most a hundred. */
+export async function triggerPipelineRuns(
+  context: EngineContext,
+  inputs: readonly TriggerPipelineInput[],
+): Promise<readonly Answer<TriggeredRun>[]> {
+  const answers = await context.database.transaction(async (client) => {
+    const made: Answer<TriggeredRun & { readonly hasStarted: boolean }>[] = [];
+    for (const input of inputs) made.push(await createTriggeredRun(context, client, input));
+    return made;
+  });
+  if (answers.some((answer) => answer.ok && !answer.value.wasReplayed)) context.wake('ready', 'admission', 'events');
+  return answers;
+}
+
+/** Without a client the creation is a transaction of its own. */
+async function createTriggeredRun(
+  context: EngineContext,
+  client: pg.ClientBase | null,
+  input: TriggerPipelineInput,
+): Promise<Answer<TriggeredRun & { readonly hasStarted: boolean }>> {
   if (Buffer.byteLength(JSON.stringify(input.variables)) > maxVariableBytes) {
     return refused({
       code: 'INVALID_INPUT',
@@ -36,12 +62,12 @@ export async function triggerPipelineRun(
       message: 'The variables are larger than 64 KB. Put the data somewhere a block can read it, and pass its place.',
     });
   }
-  const { pool } = context.database;
-  const pipeline = await currentPipeline(context.database, input.pipelineUuid);
+  const connection = client ?? context.database.pool;
+  const pipeline = await currentPipeline(context.database, input.pipelineUuid, client ?? undefined);
   if (!pipeline) return refused(noSuchPipeline(input.pipelineUuid));
   if (!pipeline.isRunnable) return refused(invalidPipeline(pipeline));
 
-  const trigger = input.triggerId === null ? null : await findTrigger(pool, input.triggerId);
+  const trigger = input.triggerId === null ? null : await findTrigger(connection, input.triggerId);
   if (input.triggerId !== null && trigger?.pipelineUuid !== input.pipelineUuid) {
     return refused({
       code: 'NOT_FOUND',
@@ -64,11 +90,9 @@ export async function triggerPipelineRun(
     idempotencyHash: input.idempotencyKey === null ? null : hashInput(input),
   };
   const start = startsAtOnce(pipeline.definition.concurrency, trigger?.settings.pipelineRunLimit ?? null);
-  const runId = await createRun(pool, run, now, { start });
-  if (runId === null) return replay(context, input);
-  if (start) context.wake('ready', 'events');
-  else context.wake('admission', 'events');
-  return done({ runId, wasReplayed: false });
+  const runId = await createRun(connection, run, now, { start });
+  if (runId === null) return replay(connection, input);
+  return done({ runId, wasReplayed: false, hasStarted: start });
 }
 
 /** What every way to start a run has in common: the pipeline as it stands, the trigger's settings, the resolved variables. */
@@ -113,9 +137,12 @@ export function newRun(
   };
 }
 
-async function replay(context: EngineContext, input: TriggerPipelineInput): Promise<Answer<TriggeredRun>> {
-  const existing = await findRunByKey(context.database.pool, input.pipelineUuid, input.idempotencyKey ?? '');
-  if (existing?.hash === hashInput(input)) return done({ runId: existing.id, wasReplayed: true });
+async function replay(
+  connection: pg.ClientBase | pg.Pool,
+  input: TriggerPipelineInput,
+): Promise<Answer<TriggeredRun & { readonly hasStarted: boolean }>> {
+  const existing = await findRunByKey(connection, input.pipelineUuid, input.idempotencyKey ?? '');
+  if (existing?.hash === hashInput(input)) return done({ runId: existing.id, wasReplayed: true, hasStarted: false });
   return refused({
     code: 'CONFLICT',
     path: ['input', 'idempotencyKey'],

@@ -2,7 +2,7 @@ import { type DocumentNode, visit } from 'graphql';
 import type { DefinitionProblem } from '../domain/pipeline.ts';
 import type { CancelPipelineRunInput, cancelPipelineRun } from '../engine/cancel-pipeline-run.ts';
 import type { RetryPipelineRunInput, retryPipelineRun } from '../engine/retry-pipeline-run.ts';
-import type { TriggerPipelineInput, triggerPipelineRun } from '../engine/trigger-pipeline.ts';
+import type { TriggerPipelineInput, triggerPipelineRun, triggerPipelineRuns } from '../engine/trigger-pipeline.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { RunningFeed } from '../events/feed.ts';
 import type { sampleOutput } from '../outputs/sample-output.ts';
@@ -22,6 +22,7 @@ export type GraphQLServices = {
 /** The engine's verbs, each already holding its EngineContext. */
 export type EngineVerbs = {
   readonly triggerPipelineRun: (input: TriggerPipelineInput) => ReturnType<typeof triggerPipelineRun>;
+  readonly triggerPipelineRuns: (inputs: readonly TriggerPipelineInput[]) => ReturnType<typeof triggerPipelineRuns>;
   readonly retryPipelineRun: (input: RetryPipelineRunInput) => ReturnType<typeof retryPipelineRun>;
   readonly cancelPipelineRun: (input: CancelPipelineRunInput) => ReturnType<typeof cancelPipelineRun>;
 };

@@ -11,6 +11,7 @@ import './block-run-list.ts';
 import './log-line-list.ts';
 import './run-event-list.ts';
 import './trigger-pipeline-run.ts';
+import './trigger-pipeline-runs.ts';
 import './retry-pipeline-runs.ts';
 import './cancel-pipeline-runs.ts';
 import './run-event-subscription.ts';

@@ -1,4 +1,5 @@
-import type { Refusal } from '../domain/refusal.ts';
+import { type Answer, done, type Refusal, refused } from '../domain/refusal.ts';
+import type { TriggerPipelineInput } from '../engine/trigger-pipeline.ts';
 import type { Principal } from './access.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
@@ -15,7 +16,7 @@ import {
   refusalTypeName,
 } from './refusals.ts';
 
-type Success = { readonly runId: bigint; readonly wasReplayed: boolean };
+export type Success = { readonly runId: bigint; readonly wasReplayed: boolean };
 
 const TriggerPipelineRunSuccess = builder.objectRef<Success>('TriggerPipelineRunSuccess').implement({
   description: 'The run was made, or is the one that an earlier call with the same key made.',
@@ -36,7 +37,7 @@ const TriggerPipelineRunSuccess = builder.objectRef<Success>('TriggerPipelineRun
   }),
 });
 
-const TriggerPipelineRunResult = builder.unionType('TriggerPipelineRunResult', {
+export const TriggerPipelineRunResult = builder.unionType('TriggerPipelineRunResult', {
   description: 'The run, or why there is none.',
   types: [
     TriggerPipelineRunSuccess,
@@ -49,7 +50,7 @@ const TriggerPipelineRunResult = builder.unionType('TriggerPipelineRunResult', {
   resolveType: (result) => ('runId' in result ? TriggerPipelineRunSuccess : refusalTypeName(result)),
 });
 
-const TriggerPipelineRunInput = builder.inputType('TriggerPipelineRunInput', {
+export const TriggerPipelineRunInput = builder.inputType('TriggerPipelineRunInput', {
   description: 'Which pipeline to run, and how.',
   fields: (t) => ({
     pipelineUuid: t.string({ required: true, description: "The pipeline: its folder's name in the project." }),
@@ -82,18 +83,29 @@ builder.mutationField('triggerPipelineRun', (t) =>
   }),
 );
 
-async function trigger({ engine, principal, isFromBrowser }: GraphQLContext, input: Input): Promise<Success | Refusal> {
+async function trigger(context: GraphQLContext, input: Input): Promise<Success | Refusal> {
+  const checked = readTriggerInput(context, input);
+  if (!checked.ok) return checked.refusal;
+  const answer = await context.engine.triggerPipelineRun(checked.value);
+  return answer.ok ? answer.value : answer.refusal;
+}
+
+/** The input in the engine's terms; refused where it can't be meant. */
+export function readTriggerInput(
+  { principal, isFromBrowser }: GraphQLContext,
+  input: Input,
+): Answer<TriggerPipelineInput> {
   const refusal = refuseInput(input);
-  if (refusal) return refusal;
+  if (refusal) return refused(refusal);
   const triggerId = input.triggerId ? parseId('trg', input.triggerId) : null;
   if (input.triggerId && triggerId === null) {
-    return {
+    return refused({
       code: 'NOT_FOUND',
       path: ['input', 'triggerId'],
       message: `${JSON.stringify(input.triggerId)} is not the id of a trigger; one looks like trg_3.`,
-    };
+    });
   }
-  const answer = await engine.triggerPipelineRun({
+  return done({
     pipelineUuid: input.pipelineUuid,
     triggerId,
     variables: input.variables ?? {},
@@ -102,7 +114,6 @@ async function trigger({ engine, principal, isFromBrowser }: GraphQLContext, inp
     cause: isFromBrowser ? 'manual' : 'api',
     actor: (principal as Principal).name,
   });
-  return answer.ok ? answer.value : answer.refusal;
 }
 
 const longestKey = 128;

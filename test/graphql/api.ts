@@ -1,7 +1,7 @@
 import { createSourceEventStream, type ExecutionResult, execute, parse } from 'graphql';
 import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../../src/engine/retry-pipeline-run.ts';
-import { triggerPipelineRun } from '../../src/engine/trigger-pipeline.ts';
+import { triggerPipelineRun, triggerPipelineRuns } from '../../src/engine/trigger-pipeline.ts';
 import { startEventFeed } from '../../src/events/feed.ts';
 import type { Role } from '../../src/graphql/access.ts';
 import { createContextFactory, type OutputReader } from '../../src/graphql/context.ts';
@@ -53,6 +53,7 @@ export async function startApi(
     database,
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
+      triggerPipelineRuns: (inputs) => triggerPipelineRuns(engine, inputs),
       retryPipelineRun: (input) => retryPipelineRun(engine, input),
       cancelPipelineRun: (input) => cancelPipelineRun(engine, input),
     },

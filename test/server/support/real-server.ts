@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { cancelPipelineRun } from '../../../src/engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../../../src/engine/retry-pipeline-run.ts';
-import { triggerPipelineRun } from '../../../src/engine/trigger-pipeline.ts';
+import { triggerPipelineRun, triggerPipelineRuns } from '../../../src/engine/trigger-pipeline.ts';
 import { createContextFactory, type GraphQLServices } from '../../../src/graphql/context.ts';
 import { documentLimits } from '../../../src/graphql/limits.ts';
 import { createSchema } from '../../../src/graphql/schema.ts';
@@ -22,6 +22,7 @@ export async function startReal(feed: GraphQLServices['feed']) {
     feed,
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
+      triggerPipelineRuns: (inputs) => triggerPipelineRuns(engine, inputs),
       retryPipelineRun: (input) => retryPipelineRun(engine, input),
       cancelPipelineRun: (input) => cancelPipelineRun(engine, input),
     },

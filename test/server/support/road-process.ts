@@ -18,7 +18,12 @@ const feed = await startEventFeed({ database: log.database });
 const createContext = createContextFactory({
   database: log.database,
   feed,
-  engine: { triggerPipelineRun: refuses, retryPipelineRun: refuses, cancelPipelineRun: refuses },
+  engine: {
+    triggerPipelineRun: refuses,
+    triggerPipelineRuns: refuses,
+    retryPipelineRun: refuses,
+    cancelPipelineRun: refuses,
+  },
   outputs: { root: '/nowhere', sample: refuses },
   server: {
     version: '0.0.0-test',
