@@ -55,6 +55,7 @@ const doors: readonly { readonly name: string; readonly file: string; readonly r
   { name: 'createRun', file: 'store/pipeline-runs.ts', room: 'engine' },
   { name: 'startRuns', file: 'store/pipeline-runs.ts', room: 'engine' },
   { name: 'applyRunPlan', file: 'store/pipeline-runs.ts', room: 'engine' },
+  { name: 'applyRunPlans', file: 'store/pipeline-runs.ts', room: 'engine' },
   { name: 'step', file: 'store/step.ts', room: 'worker' },
 ];
 

@@ -135,20 +135,43 @@ type BlockRow = {
 
 /** Locks the run's row, then reads it and its block runs; null when it doesn't exist. Must be called inside a transaction. */
 export async function lockRun(client: pg.ClientBase, runId: bigint): Promise<RunSnapshot | null> {
+  return (await lockRuns(client, [runId])).get(runId) ?? null;
+}
+
+/** As `lockRun`, for many: their rows are locked in the one order, ascending, all at once. Those that don't exist are left out. */
+export function lockRuns(client: pg.ClientBase, runIds: readonly bigint[]): Promise<ReadonlyMap<bigint, RunSnapshot>> {
+  return loadRuns(client, runIds, 'lock-runs', 'for no key update');
+}
+
+/** As `lockRuns`, but nothing is locked: what it says may be over when it is read. */
+export function readRuns(client: Client, runIds: readonly bigint[]): Promise<ReadonlyMap<bigint, RunSnapshot>> {
+  return loadRuns(client, runIds, 'read-runs', '');
+}
+
+async function loadRuns(
+  client: Client,
+  runIds: readonly bigint[],
+  name: string,
+  lock: 'for no key update' | '',
+): Promise<ReadonlyMap<bigint, RunSnapshot>> {
   const runs = await client.query<RunRow>({
-    name: 'lock-run',
+    name,
     text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail
-             from pipeline_run where id = $1 for no key update`,
-    values: [runId],
+             from pipeline_run where id = any($1) order by id ${lock}`,
+    values: [runIds],
   });
-  const run = runs.rows[0];
-  if (!run) return null;
-  const blocks = await client.query<BlockRow>({
-    name: 'blocks-of-locked-run',
-    text: `select id, block_uuid, status, attempt, upstream, trigger_rule, stop_requested, reason_code, reason_message, reason_actor, error
-             from block_run where pipeline_run_id = $1 order by position, dynamic_index`,
-    values: [runId],
+  const blocks = await client.query<BlockRow & { pipeline_run_id: bigint }>({
+    name: 'blocks-of-runs',
+    text: `select id, pipeline_run_id, block_uuid, status, attempt, upstream, trigger_rule, stop_requested, reason_code, reason_message,
+                  reason_actor, error
+             from block_run where pipeline_run_id = any($1) order by position, dynamic_index`,
+    values: [runIds],
   });
+  const blocksOf = Map.groupBy(blocks.rows, (row) => row.pipeline_run_id);
+  return new Map(runs.rows.map((run) => [run.id, snapshotOf(run, blocksOf.get(run.id) ?? [])]));
+}
+
+function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
   return {
     id: run.id,
     status: run.status,
@@ -156,7 +179,7 @@ export async function lockRun(client: pg.ClientBase, runId: bigint): Promise<Run
     reason: reasonOf(run),
     attempt: run.attempt,
     allowBlocksToFail: run.allow_blocks_to_fail,
-    blocks: blocks.rows.map((row) => ({
+    blocks: blocks.map((row) => ({
       id: row.id,
       uuid: row.block_uuid,
       status: row.status,
@@ -181,19 +204,39 @@ export type RetryChange = {
   readonly variables: JsonObject;
 };
 
+export type PlanOptions = {
+  readonly retry?: RetryChange;
+  readonly cancelRequested?: boolean;
+  /** The planner has to look at the run again: set by plans that settle nothing themselves. */
+  readonly settleAfter?: boolean;
+};
+
+/** A decision about one run, ready to be carried out. */
+export type PlannedRun = { readonly run: RunSnapshot; readonly plan: RunPlan; readonly options?: PlanOptions };
+
 /** Carries out a plan on a run that `lockRun` locked in the same transaction. */
-export async function applyRunPlan(
+export function applyRunPlan(
   client: pg.ClientBase,
   run: RunSnapshot,
   plan: RunPlan,
   now: Date,
-  options: {
-    readonly retry?: RetryChange;
-    readonly cancelRequested?: boolean;
-    /** The planner has to look at the run again: set by plans that settle nothing themselves. */
-    readonly settleAfter?: boolean;
-  } = {},
+  options: PlanOptions = {},
 ): Promise<void> {
+  return applyRunPlans(client, [{ run, plan, options }], now);
+}
+
+/** Carries out plans on runs that `lockRuns` locked in the same transaction, each run once. */
+export async function applyRunPlans(client: pg.ClientBase, plans: readonly PlannedRun[], now: Date): Promise<void> {
+  if (plans.length === 0) return;
+  await client.query({
+    name: 'apply-run-plans',
+    text: `select apply_run_plan(p.run, p.blocks, array(select jsonb_array_elements_text(p.stop)::bigint), p.change, p.events, $2)
+             from jsonb_to_recordset($1::jsonb) as p(run bigint, blocks jsonb, stop jsonb, change jsonb, events jsonb)`,
+    values: [JSON.stringify(plans.map(planRow)), now],
+  });
+}
+
+function planRow({ run, plan, options = {} }: PlannedRun) {
   const blocks = plan.blocks.map(({ block, to, reason, pendingUpstream, bumpFence, error }) => ({
     id: block.id.toString(),
     from: block.status,
@@ -226,18 +269,13 @@ export async function applyRunPlan(
     Object.assign(change, options.retry, { error: null, cancelRequested: false, timedOut: false });
   }
   if (plan.announcements.some((entry) => entry.kind === 'timed_out')) change.timedOut = true;
-  await client.query({
-    name: 'apply-run-plan',
-    text: 'select apply_run_plan($1, $2::jsonb, $3, $4::jsonb, $5::jsonb, $6)',
-    values: [
-      run.id,
-      JSON.stringify(blocks),
-      plan.stop.map((block) => block.id),
-      JSON.stringify(change),
-      JSON.stringify(planHistory(run, plan)),
-      now,
-    ],
-  });
+  return {
+    run: run.id.toString(),
+    blocks,
+    stop: plan.stop.map((block) => block.id.toString()),
+    change,
+    events: planHistory(run, plan),
+  };
 }
 
 /** Runs that a planner has to look at, oldest first, at most 100. */
