@@ -17,7 +17,16 @@ export type Refusal =
       readonly path?: readonly string[];
       /** The run that stands in the way. */
       readonly existingRunId?: bigint;
+      /** The batch that stands in the way. */
+      readonly existingBatchId?: bigint;
     }
+  | {
+      readonly code: 'LIMIT_EXCEEDED';
+      readonly message: string;
+      readonly path?: readonly string[];
+      readonly limit: number;
+    }
+  | { readonly code: 'PLAN_EXPIRED'; readonly message: string; readonly path?: readonly string[] }
   | {
       readonly code: 'PIPELINE_INVALID';
       readonly message: string;

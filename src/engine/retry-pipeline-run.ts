@@ -5,10 +5,11 @@ import { type Answer, done, refused } from '../domain/refusal.ts';
 import { chooseBlocksToRetry, planRetry } from '../domain/retry.ts';
 import type { RunSnapshot } from '../domain/run.ts';
 import { maxVariableBytes, withoutMasks } from '../domain/variables.ts';
-import { currentPipeline } from '../store/catalog.ts';
-import { applyRunPlan, createRun, lockRun } from '../store/pipeline-runs.ts';
-import { hasOpenRetry, markRetried, type RunOrigin, runOrigin } from '../store/run-origin.ts';
+import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
+import { applyRunPlans, createRun, lockRuns, type PlannedRun } from '../store/pipeline-runs.ts';
+import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
 import type { EngineContext } from './context.ts';
+import { type DecidedRun, noSuchRun } from './decided-run.ts';
 
 export type RetryPipelineRunInput = {
   readonly runId: bigint;
@@ -29,46 +30,89 @@ export async function retryPipelineRun(
   context: EngineContext,
   input: RetryPipelineRunInput,
 ): Promise<Answer<{ readonly runId: bigint }>> {
-  const answer = await context.database.transaction(async (client) => {
-    const run = await lockRun(client, input.runId);
-    const origin = run && (await runOrigin(client, run.id));
-    if (!run || !origin) return refused({ code: 'NOT_FOUND', message: `There is no run run_${input.runId}.` });
-    if (input.expectedAttempt !== null && input.expectedAttempt !== run.attempt) {
-      return refused({
-        code: 'CONFLICT',
-        path: ['input', 'expectedAttempt'],
-        message: `The run is at attempt ${run.attempt}, not ${input.expectedAttempt}: somebody else retried it.`,
-        existingRunId: run.id,
-      });
-    }
-    const variables = { ...origin.variables, ...withoutMasks(input.variables) };
-    if (Buffer.byteLength(JSON.stringify(variables)) > maxVariableBytes) {
-      return refused({
-        code: 'INVALID_INPUT',
-        path: ['input', 'variables'],
-        message: 'The variables are larger than 64 KB.',
-      });
-    }
-    return input.mode === 'all'
-      ? retryAll(context, client, run, origin, input, variables)
-      : retryInPlace(context, client, run, origin, input, input.mode, variables);
-  });
+  const [answer = noSuchRun(input.runId)] = await context.database.transaction((client) =>
+    retryRuns(context, client, [input]),
+  );
   if (answer.ok) context.wake('admission', 'events');
   return answer;
 }
 
-async function retryInPlace(
+/** As `retryPipelineRun`, of many different runs within the caller's transaction; one answer each, in order. The caller wakes. */
+export async function retryRuns(
+  context: EngineContext,
+  client: pg.ClientBase,
+  inputs: readonly RetryPipelineRunInput[],
+): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
+  const runIds = inputs.map((input) => input.runId);
+  const runs = await lockRuns(client, runIds);
+  const origins = await runOrigins(client, runIds);
+  const pipelineOf = pipelinesOnce(context, client);
+  const plans: PlannedRun[] = [];
+  const answers: Answer<{ readonly runId: bigint }>[] = [];
+  for (const input of inputs) {
+    const run = runs.get(input.runId);
+    const origin = origins.get(input.runId);
+    const decided =
+      run && origin ? await retryRun(context, client, run, origin, input, pipelineOf) : noSuchRun(input.runId);
+    if (decided.ok && decided.value.planned) plans.push(decided.value.planned);
+    answers.push(decided.ok ? done({ runId: decided.value.runId }) : decided);
+  }
+  await applyRunPlans(client, plans, context.now());
+  return answers;
+}
+
+type PipelineOf = (uuid: string) => Promise<CurrentPipeline | null>;
+
+/** Many runs are of few pipelines: each is looked up once. */
+function pipelinesOnce(context: EngineContext, client: pg.ClientBase): PipelineOf {
+  const known = new Map<string, CurrentPipeline | null>();
+  return async (uuid) => {
+    const found = known.get(uuid) ?? (await currentPipeline(context.database, uuid, client));
+    known.set(uuid, found);
+    return found;
+  };
+}
+
+/** A retry in place is decided, for the caller to carry out; one of the whole is made at once: a new run. */
+async function retryRun(
   context: EngineContext,
   client: pg.ClientBase,
   run: RunSnapshot,
   origin: RunOrigin,
   input: RetryPipelineRunInput,
+  pipelineOf: PipelineOf,
+): Promise<Answer<DecidedRun>> {
+  if (input.expectedAttempt !== null && input.expectedAttempt !== run.attempt) {
+    return refused({
+      code: 'CONFLICT',
+      path: ['input', 'expectedAttempt'],
+      message: `The run is at attempt ${run.attempt}, not ${input.expectedAttempt}: somebody else retried it.`,
+      existingRunId: run.id,
+    });
+  }
+  const variables = { ...origin.variables, ...withoutMasks(input.variables) };
+  if (Buffer.byteLength(JSON.stringify(variables)) > maxVariableBytes) {
+    return refused({
+      code: 'INVALID_INPUT',
+      path: ['input', 'variables'],
+      message: 'The variables are larger than 64 KB.',
+    });
+  }
+  return input.mode === 'all'
+    ? retryAll(context, client, run, origin, input, variables, pipelineOf)
+    : retryInPlace(run, origin, input, input.mode, variables, await pipelineOf(origin.pipelineUuid));
+}
+
+function retryInPlace(
+  run: RunSnapshot,
+  origin: RunOrigin,
+  input: RetryPipelineRunInput,
   mode: 'incomplete' | 'from_block',
   variables: JsonObject,
-): Promise<Answer<{ readonly runId: bigint }>> {
+  pipeline: CurrentPipeline | null,
+): Answer<DecidedRun> {
   const chosen = chooseBlocksToRetry(run, mode, input.fromBlock);
   if (!chosen.ok) return chosen;
-  const pipeline = await currentPipeline(context.database, origin.pipelineUuid, client);
   if (pipeline && !pipeline.isRunnable) return refused(brokenNow(pipeline));
   const present = new Set(
     pipeline?.definition.blocks.filter((block) => block.code !== null).map((block) => block.uuid),
@@ -86,18 +130,16 @@ async function retryInPlace(
   const announcements = changed
     ? [...plan.announcements, { kind: 'variables_changed' as const, reason: why(input) }]
     : plan.announcements;
-  await applyRunPlan(client, run, { ...plan, announcements }, context.now(), {
-    retry: {
-      attempt: run.attempt + 1,
-      mode,
-      fromBlock: mode === 'from_block' ? input.fromBlock : null,
-      actor: input.actor,
-      why: input.reason,
-      codeVersion: pipeline?.version ?? origin.codeVersion,
-      variables,
-    },
-  });
-  return done({ runId: run.id });
+  const retry = {
+    attempt: run.attempt + 1,
+    mode,
+    fromBlock: mode === 'from_block' ? input.fromBlock : null,
+    actor: input.actor,
+    why: input.reason,
+    codeVersion: pipeline?.version ?? origin.codeVersion,
+    variables,
+  };
+  return done({ runId: run.id, planned: { run, plan: { ...plan, announcements }, options: { retry } } });
 }
 
 async function retryAll(
@@ -107,7 +149,8 @@ async function retryAll(
   origin: RunOrigin,
   input: RetryPipelineRunInput,
   variables: JsonObject,
-): Promise<Answer<{ readonly runId: bigint }>> {
+  pipelineOf: PipelineOf,
+): Promise<Answer<DecidedRun>> {
   if (run.status === 'initial' || run.status === 'running') {
     return refused({
       code: 'INVALID_STATE',
@@ -123,7 +166,7 @@ async function retryAll(
       existingRunId: open,
     });
   }
-  const pipeline = await currentPipeline(context.database, origin.pipelineUuid, client);
+  const pipeline = await pipelineOf(origin.pipelineUuid);
   if (!pipeline)
     return refused({
       code: 'NOT_FOUND',
@@ -151,7 +194,7 @@ async function retryAll(
   );
   if (runId === null) throw new Error('a run without an idempotency key was not created');
   await markRetried(client, run.id);
-  return done({ runId });
+  return done({ runId, planned: null });
 }
 
 function why(input: RetryPipelineRunInput): StatusReason {

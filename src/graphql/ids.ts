@@ -3,7 +3,7 @@
  * people can read them.
  */
 
-export type NumberedIdPrefix = 'run' | 'blk' | 'trg' | 'wrk' | 'log';
+export type NumberedIdPrefix = 'run' | 'blk' | 'trg' | 'wrk' | 'log' | 'bop';
 
 const pipelinePrefix = 'pip_';
 const largestId = 2n ** 63n - 1n;

@@ -11,6 +11,8 @@ const codes = {
   INVALID_INPUT: 'The input can not be meant; `path` says where it lies.',
   INVALID_STATE: 'The status of the run does not allow the action.',
   CONFLICT: 'Something else stands in the way.',
+  LIMIT_EXCEEDED: 'More than is done at once.',
+  PLAN_EXPIRED: 'The previewed batch can not be carried out any more.',
   PIPELINE_INVALID: "The pipeline's files have errors.",
 } as const;
 
@@ -43,6 +45,8 @@ const typeNames = {
   INVALID_INPUT: 'InvalidInputError',
   INVALID_STATE: 'InvalidStateError',
   CONFLICT: 'ConflictError',
+  LIMIT_EXCEEDED: 'LimitExceededError',
+  PLAN_EXPIRED: 'PlanExpiredError',
   PIPELINE_INVALID: 'PipelineInvalidError',
 } as const satisfies Record<Refusal['code'], string>;
 
@@ -86,9 +90,25 @@ export const ConflictError = builder.objectRef<RefusalOf<'CONFLICT'>>(typeNames.
     existingId: t.id({
       nullable: true,
       description: 'What stands in the way, for instance the run made with the same key.',
-      resolve: ({ existingRunId }) => (existingRunId === undefined ? null : formatId('run', existingRunId)),
+      resolve: ({ existingRunId, existingBatchId }) => {
+        if (existingBatchId !== undefined) return formatId('bop', existingBatchId);
+        return existingRunId === undefined ? null : formatId('run', existingRunId);
+      },
     }),
   }),
+});
+
+builder.objectRef<RefusalOf<'LIMIT_EXCEEDED'>>(typeNames.LIMIT_EXCEEDED).implement({
+  description: 'More was asked for than is done at once.',
+  interfaces: [UserErrorRef],
+  authScopes: forViewers,
+  fields: (t) => ({ limit: t.exposeInt('limit', { description: 'How many there may be.' }) }),
+});
+
+builder.objectRef<RefusalOf<'PLAN_EXPIRED'>>(typeNames.PLAN_EXPIRED).implement({
+  description: 'There is no such preview, or its time is over: preview again.',
+  interfaces: [UserErrorRef],
+  authScopes: forViewers,
 });
 
 export const PipelineInvalidError = builder
@@ -112,6 +132,6 @@ export function refusalTypeName(refusal: Refusal): (typeof typeNames)[Refusal['c
 }
 
 /** What a mutation answers to somebody whose role is too small. */
-export function forbiddenAction(action: string): RefusalOf<'FORBIDDEN'> {
-  return { code: 'FORBIDDEN', message: `Your role doesn't allow you to ${action}; OPERATOR does.` };
+export function forbiddenAction(action: string, role: 'OPERATOR' | 'ADMIN' = 'OPERATOR'): RefusalOf<'FORBIDDEN'> {
+  return { code: 'FORBIDDEN', message: `Your role doesn't allow you to ${action}; ${role} does.` };
 }

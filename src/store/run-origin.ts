@@ -17,18 +17,21 @@ export type RunOrigin = {
   readonly slaSeconds: number | null;
 };
 
-/** Reads a run's origin; null when there is no such run. */
-export async function runOrigin(client: pg.ClientBase, runId: bigint): Promise<RunOrigin | null> {
-  const result = await client.query<RunOrigin>({
-    name: 'run-origin',
-    text: `select pipeline_uuid as "pipelineUuid", code_version as "codeVersion", trigger_id as "triggerId", trigger_name as "triggerName",
+/** The origins of runs, by their ids; those that don't exist are left out. */
+export async function runOrigins(
+  client: pg.ClientBase | pg.Pool,
+  runIds: readonly bigint[],
+): Promise<ReadonlyMap<bigint, RunOrigin>> {
+  const result = await client.query<RunOrigin & { readonly id: bigint }>({
+    name: 'run-origins',
+    text: `select id, pipeline_uuid as "pipelineUuid", code_version as "codeVersion", trigger_id as "triggerId", trigger_name as "triggerName",
                   root_run_id as "rootRunId", execution_date as "executionDate", variables, event_variables as "eventVariables",
                   allow_blocks_to_fail as "allowBlocksToFail", timeout_seconds as "timeoutSeconds",
                   coalesce(timeout_status, 'failed') as "timeoutStatus", sla_seconds as "slaSeconds"
-             from pipeline_run where id = $1`,
-    values: [runId],
+             from pipeline_run where id = any($1)`,
+    values: [runIds],
   });
-  return result.rows[0] ?? null;
+  return new Map(result.rows.map(({ id, ...origin }) => [id, origin]));
 }
 
 /** A retry of the run that has not ended; null when there is none. */

@@ -71,10 +71,14 @@ export type ErrorCode =
   | 'INVALID_INPUT'
   /** The status of the run does not allow the action. */
   | 'INVALID_STATE'
+  /** More than is done at once. */
+  | 'LIMIT_EXCEEDED'
   /** What the action is about does not exist, or is not visible to the caller. */
   | 'NOT_FOUND'
   /** The pipeline's files have errors. */
-  | 'PIPELINE_INVALID';
+  | 'PIPELINE_INVALID'
+  /** The previewed batch can not be carried out any more. */
+  | 'PLAN_EXPIRED';
 
 /** Half-open: gte ≤ value < lt. */
 export type FloatFilter = {
@@ -367,7 +371,11 @@ export type RetryPipelineRunsMutation = { readonly retryPipelineRuns: { readonly
       | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
       | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
       | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
+      | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
+      | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
      | null, readonly results: ReadonlyArray<{ readonly pipelineRunId: string, readonly pipelineRun: { readonly id: string, readonly status: PipelineRunStatus, readonly attempt: number } | null, readonly error:
+        | { readonly code: ErrorCode, readonly message: string }
+        | { readonly code: ErrorCode, readonly message: string }
         | { readonly code: ErrorCode, readonly message: string }
         | { readonly code: ErrorCode, readonly message: string }
         | { readonly code: ErrorCode, readonly message: string }
@@ -388,7 +396,11 @@ export type CancelPipelineRunsMutation = { readonly cancelPipelineRuns: { readon
       | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
       | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
       | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
+      | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
+      | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
      | null, readonly results: ReadonlyArray<{ readonly pipelineRunId: string, readonly pipelineRun: { readonly id: string, readonly status: PipelineRunStatus, readonly attempt: number } | null, readonly error:
+        | { readonly code: ErrorCode, readonly message: string }
+        | { readonly code: ErrorCode, readonly message: string }
         | { readonly code: ErrorCode, readonly message: string }
         | { readonly code: ErrorCode, readonly message: string }
         | { readonly code: ErrorCode, readonly message: string }
@@ -404,7 +416,11 @@ export type BatchSummaryFragment = { readonly error:
     | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
     | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
     | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
+    | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
+    | { readonly code: ErrorCode, readonly message: string, readonly path: ReadonlyArray<string> | null }
    | null, readonly results: ReadonlyArray<{ readonly pipelineRunId: string, readonly pipelineRun: { readonly id: string, readonly status: PipelineRunStatus, readonly attempt: number } | null, readonly error:
+      | { readonly code: ErrorCode, readonly message: string }
+      | { readonly code: ErrorCode, readonly message: string }
       | { readonly code: ErrorCode, readonly message: string }
       | { readonly code: ErrorCode, readonly message: string }
       | { readonly code: ErrorCode, readonly message: string }
