@@ -62,7 +62,8 @@ begin
   while v_first <= v_finishes or v_ready <= v_readies loop
     v_run := least(p_runs[v_first], v_ready_runs[v_ready]);
     select p.pipeline_uuid, p.code_version, p.attempt, p.event_seq, p.ending_status is not null as ending,
-           p.blocks_total - p.blocks_completed - p.blocks_condition_failed as unfinished, p.blocks_queued + p.blocks_running as busy
+           p.blocks_total - p.blocks_completed - p.blocks_condition_failed as unfinished, p.blocks_queued + p.blocks_running as busy,
+           p.blocks_initial
       into r from pipeline_run p where p.id = v_run for no key update;
     v_seq := r.event_seq;
     v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0;
@@ -269,7 +270,8 @@ begin
       return next json_build_object('ended', v_run);
       continue;
     end if;
-    v_settle := v_settle or (r.ending and v_completed > 0);
+    -- A retry from a block leaves others as they ended, so a run can be over without all of its blocks completed.
+    v_settle := v_settle or (r.ending and v_completed > 0) or r.blocks_initial + v_initial + r.busy + v_queued + v_running = 0;
     update pipeline_run p
        set event_seq = v_seq, blocks_initial = p.blocks_initial + v_initial, blocks_queued = p.blocks_queued + v_queued,
            blocks_running = p.blocks_running + v_running, blocks_completed = p.blocks_completed + v_completed,

@@ -101,7 +101,7 @@ describe('trigger', () => {
     expect((await engine.runRow(second)).status).toBe('initial');
     await report((await worker.step(1)).claims);
     expect((await engine.runRow(first)).status).toBe('completed');
-    expect(await admitRuns(engine.context)).toBe(1);
+    expect(await admitRuns(engine.context)).toMatchObject({ started: 1, areSomeWaiting: false });
     await report((await worker.step(1)).claims);
     expect((await engine.runRow(second)).status).toBe('completed');
   });
@@ -235,6 +235,19 @@ describe('retry', () => {
     expect(held.map((claim) => claim.uuid)).toEqual(['b2']);
     while (held.length > 0) held = await report(held, 'completed', 4);
     expect((await engine.runRow(run)).status).toBe('completed');
+    await expectInvariants(engine.database, run);
+  });
+
+  test('FROM_BLOCK of a cancelled run ends although the other blocks stay cancelled', async () => {
+    await engine.pipeline('partly', [[], []]);
+    const run = await engine.start('partly');
+    await cancel(run);
+    await retry(run, { mode: 'from_block', fromBlock: 'b1' });
+    await admitRuns(engine.context);
+    await settleRuns(engine.context);
+    await report((await worker.step(4)).claims);
+    expect(await engine.runRow(run)).toMatchObject({ status: 'cancelled' });
+    expect(await engine.statuses(run)).toEqual(['completed', 'cancelled']);
     await expectInvariants(engine.database, run);
   });
 
