@@ -18,7 +18,7 @@ export async function startSchedulerRole(
   await enterScheduler(presence);
   const scheduler = startScheduler(context, { monotonicMs: () => performance.now(), ownWorkers, onError });
   onStop(scheduler.stop);
-  for (const topic of ['admission', 'settle', 'catalog'] as const) {
+  for (const topic of ['admission', 'ends', 'settle', 'catalog'] as const) {
     const leave = wake.on(topic, () => scheduler.wake(topic));
     onStop(async () => leave());
   }

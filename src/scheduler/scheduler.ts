@@ -49,8 +49,11 @@ export function startScheduler(
     const untilNext = next === null ? Infinity : next.getTime() - context.now().getTime();
     return Math.min(untilNext, sleepMs.deadlines);
   });
+  let areSomeWaiting = false;
   const admission = loop('could not admit runs', async () => {
-    if ((await admitRuns(context)) > 0) deadlines.wake();
+    const admitted = await admitRuns(context);
+    areSomeWaiting = admitted.areSomeWaiting;
+    if (admitted.started > 0) deadlines.wake();
     return sleepMs.admission;
   });
   const settling = loop('could not settle runs', async () => {
@@ -80,8 +83,14 @@ export function startScheduler(
   return {
     wake(topic) {
       if (topic === 'admission') admission.wake();
+      // A run that ends makes room, which matters only to those that a limit holds back.
+      else if (topic === 'ends' && areSomeWaiting) admission.wake();
       else if (topic === 'settle') settling.wake();
-      else if (topic === 'catalog') triggers.wake();
+      else if (topic === 'catalog') {
+        triggers.wake();
+        // Limits may have changed.
+        admission.wake();
+      }
     },
     async stop() {
       await Promise.all(loops.map((each) => each.stop()));

@@ -105,7 +105,7 @@ export async function createTestEngine(): Promise<TestEngine> {
       await admitRuns(context);
       return answer.value.runId;
     },
-    admit: () => admitRuns(context),
+    admit: async () => (await admitRuns(context)).started,
     async worker() {
       const id = await registerWorker(
         database.pool,
