@@ -2,12 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { batch10k, batchSizes } from './batch-10k.ts';
 import type { Benchmark } from './benchmark.ts';
 import { chain40, chainSizes } from './chain-40.ts';
 import { chain40Python } from './chain-40-python.ts';
 import { fan5000, fanSizes } from './fan-5000.ts';
 import { type BenchGround, openGround, placeOnDisk } from './ground.ts';
 import { runBenchmark } from './harness.ts';
+import { kill9, killSizes } from './kill-9.ts';
 import { installPeers } from './peers/install.ts';
 import { openProbe } from './probe.ts';
 import { jsonLine, type Machine, markdown, type Result, resultOf, summary } from './report.ts';
@@ -17,7 +19,13 @@ import { jsonLine, type Machine, markdown, type Result, resultOf, summary } from
  * `--json` prints one line of JSON for each on stdout, `--rounds N` asks for more rounds than five. What happens meanwhile
  * is told on stderr. Exits 0 when everything was measured, whatever the verdicts; 64 when asked for what it doesn't have.
  */
-const benchmarks: readonly Benchmark[] = [chain40(chainSizes), chain40Python(chainSizes), fan5000(fanSizes)];
+const benchmarks: readonly Benchmark[] = [
+  chain40(chainSizes),
+  chain40Python(chainSizes),
+  fan5000(fanSizes),
+  kill9(killSizes),
+  batch10k(batchSizes),
+];
 
 const usage = `usage: npm run bench -- [NAME …] [--json] [--rounds N], N ≥ 5, NAME one of: ${benchmarks.map((benchmark) => benchmark.name).join(', ')}`;
 

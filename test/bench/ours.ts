@@ -80,7 +80,13 @@ const repository = resolve(import.meta.dirname, '../..');
 export async function startServer(
   ground: Ground,
   project: BenchProject,
-): Promise<{ readonly process: ChildProcess; readonly address: ServerAddress }> {
+  flags: readonly string[] = [],
+): Promise<{
+  readonly process: ChildProcess;
+  readonly address: ServerAddress;
+  readonly projectDirectory: string;
+  readonly databaseUrl: string;
+}> {
   const projectDirectory = await ground.directory(project.pipelineUuid);
   await project.write(projectDirectory);
   const dataDirectory = await ground.directory('data');
@@ -94,13 +100,14 @@ export async function startServer(
       dataDirectory,
       '--database-url',
       databaseUrl,
+      ...flags,
     ]),
     { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   try {
     await readyLine(server);
     const address = JSON.parse(await readFile(join(dataDirectory, 'server.json'), 'utf8')) as ServerAddress;
-    return { process: server, address };
+    return { process: server, address, projectDirectory, databaseUrl };
   } catch (error) {
     await stopServer(server);
     throw error;

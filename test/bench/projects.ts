@@ -17,6 +17,7 @@ type BlockEntry = {
   readonly type: 'custom';
   readonly language: BlockLanguage;
   readonly upstream_blocks: readonly string[];
+  readonly crash_retries?: number;
   readonly configuration?: { readonly file_source: { readonly path: string } };
 };
 
@@ -54,6 +55,22 @@ export function fanProject(blocks: number, proof?: string): BenchProject {
     configuration: { file_source: { path } },
   }));
   return project('fan', entries, [[path, source('typescript', proof)]]);
+}
+
+/** `blocks` TypeScript blocks that wait for nothing and sleep. */
+export function sleepingFanProject(blocks: number, sleepMs: number): BenchProject {
+  const path = 'custom/item.ts';
+  const entries = Array.from({ length: blocks }, (_, index) => ({
+    uuid: `item_${String(index + 1).padStart(5, '0')}`,
+    type: 'custom' as const,
+    language: 'typescript' as const,
+    upstream_blocks: [],
+    crash_retries: 100,
+    configuration: { file_source: { path } },
+  }));
+  return project('sleepers', entries, [
+    [path, `export default () => new Promise((resolve) => setTimeout(resolve, ${sleepMs}));\n`],
+  ]);
 }
 
 /** A chain whose pipeline lets no run start: so that runs can be had by thousands without running. */

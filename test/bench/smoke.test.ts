@@ -9,6 +9,7 @@ import { chain40Python } from './chain-40-python.ts';
 import { fan5000 } from './fan-5000.ts';
 import { type BenchGround, openGround } from './ground.ts';
 import { runBenchmark } from './harness.ts';
+import { kill9 } from './kill-9.ts';
 import { arePeersInstalled } from './peers/install.ts';
 import { openProbe, type Probe } from './probe.ts';
 import { jsonLine, resultOf } from './report.ts';
@@ -61,6 +62,10 @@ describe.skipIf(!serverExists)('a benchmark of the smallest size', () => {
   test('chain-40-python runs a chain of Python blocks and one of TypeScript blocks', { timeout: 90_000 }, async () => {
     await measureOnce(chain40Python({ steps: 3, perRound: 2, warmUps: 1, proof }));
     expect(await linesOfProof()).toBe(2 * 3 * (2 + 1));
+  });
+
+  test('kill-9 kills workers whose work then runs elsewhere', { timeout: 90_000 }, async () => {
+    await measureOnce(kill9({ workers: 2, kills: 1, stopMs: 0, blockMs: 400 }));
   });
 
   test('fan-5000 runs independent blocks', { timeout: 90_000 }, async () => {

@@ -1,6 +1,7 @@
 /**
  * The little that the peers' programs use of packages which only `npm run bench` installs, so that the type check is the same
- * with and without them. Taken from graphile-worker 0.18.0, @restatedev/restate-sdk 1.17.2 and @dbos-inc/dbos-sdk 5.3.0.
+ * with and without them. Taken from graphile-worker 0.18.0, @restatedev/restate-sdk 1.17.2, @dbos-inc/dbos-sdk 5.3.0 and
+ * pg-boss 12.38.0.
  */
 declare module 'graphile-worker' {
   export class Logger {
@@ -52,4 +53,29 @@ declare module '@dbos-inc/dbos-sdk' {
     ) => Promise<unknown>;
     readonly shutdown: () => Promise<void>;
   };
+}
+
+declare module 'pg-boss' {
+  export class PgBoss {
+    constructor(options: {
+      readonly connectionString: string;
+      readonly supervise?: boolean;
+      readonly schedule?: boolean;
+      readonly superviseIntervalSeconds?: number;
+      readonly monitorIntervalSeconds?: number;
+    });
+    readonly on: (event: 'error', listener: (error: Error) => void) => void;
+    readonly start: () => Promise<unknown>;
+    readonly stop: (options: { readonly graceful: boolean }) => Promise<void>;
+    readonly createQueue: (
+      name: string,
+      options: { readonly heartbeatSeconds: number; readonly retryLimit: number; readonly retryDelay: number },
+    ) => Promise<void>;
+    readonly send: (name: string, data: object) => Promise<string | null>;
+    readonly work: (
+      name: string,
+      options: { readonly localConcurrency: number; readonly pollingIntervalSeconds: number },
+      handler: (jobs: readonly { readonly id: string }[]) => Promise<void>,
+    ) => Promise<string>;
+  }
 }
