@@ -147,13 +147,13 @@ begin
                     t.queued_at, t.started_at into b;
           continue when not found;
           insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
-                                     queued_at, started_at, completed_at, error, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines)
+                                     queued_at, started_at, completed_at, error, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines, retry_at)
             values (b.id, b.attempt, v_run, r.attempt, b.fence,
                     (case when p_outcomes[i] = 'completed' then 'completed' when p_outcomes[i] in ('stopped', 'requeue') then 'cancelled'
                           else 'failed' end)::block_run_status,
                     coalesce(v_detail ->> 'code', 'SUCCEEDED'), coalesce(v_detail ->> 'message', 'It completed.'), p_worker, p_pids[i],
                     b.queued_at, b.started_at, p_now, v_detail -> 'error', p_cpus[i], p_rss[i], v_detail -> 'outputs', v_detail -> 'tests',
-                    coalesce((v_detail ->> 'dropped')::int, 0));
+                    coalesce((v_detail ->> 'dropped')::int, 0), b.next_attempt_at);
           v_seq := v_seq + 1;
           v_running := v_running - 1;
           insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status,

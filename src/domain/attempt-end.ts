@@ -24,7 +24,7 @@ export type Verdict = {
 
 /**
  * Judges an attempt that ended: what its block run comes to, and why. Failed attempts and failed tests are tried again while
- * `retry_config` has retries left; a timeout is not, nor is what was told to stop.
+ * `retry_config` has retries left; a timeout only with `retry_on_timeout`, what was told to stop never.
  */
 export function judgeAttempt(
   end: AttemptEnd,
@@ -65,7 +65,8 @@ export function judgeAttempt(
     message: failure.message,
     stackTrace: end.error?.stackTrace ?? null,
   };
-  const retryAt = stopped === 'timeout' ? null : nextRetryAt(block.retryConfig, block.retriesUsed, now);
+  const isFinal = stopped === 'timeout' && !block.retryConfig.retryOnTimeout;
+  const retryAt = isFinal ? null : nextRetryAt(block.retryConfig, block.retriesUsed, now);
   return {
     outcome: retryAt === null ? 'failed' : 'retry',
     code: failure.code,

@@ -56,6 +56,8 @@ export type RetryConfig = {
   readonly delaySeconds: number;
   readonly maxDelaySeconds: number;
   readonly exponentialBackoff: boolean;
+  /** Whether an attempt that ran into the block's timeout is retried like any other that failed. */
+  readonly retryOnTimeout: boolean;
 };
 
 export const defaultRetryConfig: RetryConfig = {
@@ -63,6 +65,7 @@ export const defaultRetryConfig: RetryConfig = {
   delaySeconds: 5,
   maxDelaySeconds: 60,
   exponentialBackoff: true,
+  retryOnTimeout: false,
 };
 
 export type ConcurrencyConfig = {

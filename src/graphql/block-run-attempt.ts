@@ -35,6 +35,12 @@ export const BlockRunAttemptRef = builder.prismaObject('BlockAttempt', {
       description: 'completedAt − startedAt; null until its end.',
       resolve: (attempt) => millisecondsBetween(attempt.startedAt, attempt.completedAt),
     }),
+    retryAt: t.expose('retryAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the next attempt is due, where this one is to be retried.',
+    }),
+    calls: t.exposeInt('calls', { nullable: true, description: 'Of a sensor: how often its function was asked.' }),
     error: t.field({
       type: RunErrorRef,
       nullable: true,

@@ -13,6 +13,7 @@ export function readRetryConfig(owner: Fields, inherited: RetryConfig): RetryCon
     delaySeconds: config.number('delay', { min: 0 }) ?? inherited.delaySeconds,
     maxDelaySeconds: config.number('max_delay', { min: 0 }) ?? inherited.maxDelaySeconds,
     exponentialBackoff: config.flag('exponential_backoff') ?? inherited.exponentialBackoff,
+    retryOnTimeout: config.flag('retry_on_timeout') ?? inherited.retryOnTimeout,
   };
 }
 

@@ -56,7 +56,7 @@ describe('how an attempt is judged', () => {
     );
   });
 
-  test('while retries are left it is tried again later; a timeout is not', () => {
+  test('while retries are left it is tried again later; a timeout only with retry_on_timeout', () => {
     const patient = { ...block, retryConfig: { ...defaultRetryConfig, retries: 1 } };
     expect(judgeAttempt(end({ status: 'failed', error: boom }), patient, null, now)).toMatchObject({
       outcome: 'retry',
@@ -65,6 +65,12 @@ describe('how an attempt is judged', () => {
     expect(judgeAttempt(end({ status: 'stopped' }), patient, 'timeout', now)).toMatchObject({
       outcome: 'failed',
       code: 'TIMED_OUT',
+    });
+    const forgiving = { ...patient, retryConfig: { ...patient.retryConfig, retryOnTimeout: true } };
+    expect(judgeAttempt(end({ status: 'stopped' }), forgiving, 'timeout', now)).toMatchObject({
+      outcome: 'retry',
+      code: 'TIMED_OUT',
+      retryAt: new Date('2026-01-01T00:00:05Z'),
     });
     expect(
       judgeAttempt(end({ status: 'failed', error: boom }), { ...patient, retriesUsed: 1 }, null, now).outcome,
@@ -82,7 +88,7 @@ describe('how an attempt is judged', () => {
 });
 
 test('waits double and are capped each', () => {
-  const config = { retries: 5, delaySeconds: 5, maxDelaySeconds: 30, exponentialBackoff: true };
+  const config = { retries: 5, delaySeconds: 5, maxDelaySeconds: 30, exponentialBackoff: true, retryOnTimeout: false };
   const waits = [0, 1, 2, 3, 4, 5].map((used) => nextRetryAt(config, used, now));
   expect(waits.map((at) => at && (at.getTime() - now.getTime()) / 1000)).toEqual([5, 10, 20, 30, 30, null]);
   expect(nextRetryAt({ ...config, exponentialBackoff: false }, 4, now)).toEqual(new Date(now.getTime() + 5000));

@@ -37,7 +37,13 @@ retry_config: {retries: 1, max_delay: 10}
     settings: {
       queueConcurrency: 7,
       variablesDir: '~/.mage_data',
-      retryConfig: { retries: 1, delaySeconds: 5, maxDelaySeconds: 10, exponentialBackoff: true },
+      retryConfig: {
+        retries: 1,
+        delaySeconds: 5,
+        maxDelaySeconds: 10,
+        exponentialBackoff: true,
+        retryOnTimeout: false,
+      },
     },
   });
 });
@@ -72,7 +78,7 @@ blocks:
       'custom/c.py': code,
     },
   );
-  const rest = { delaySeconds: 2, maxDelaySeconds: 60 };
+  const rest = { delaySeconds: 2, maxDelaySeconds: 60, retryOnTimeout: false };
   expect(daily.definition.retryConfig).toEqual({ ...rest, retries: 3, exponentialBackoff: true });
   expect(daily.definition.blocks.map((block) => block.retryConfig)).toEqual([
     { ...rest, retries: 9, exponentialBackoff: true },

@@ -76,7 +76,7 @@ blocks:
     file: 'data_loaders/load_sales.py',
     code,
     configuration: {},
-    retryConfig: { retries: 2, delaySeconds: 5, maxDelaySeconds: 60, exponentialBackoff: true },
+    retryConfig: { retries: 2, delaySeconds: 5, maxDelaySeconds: 60, exponentialBackoff: true, retryOnTimeout: false },
     crashRetries: 2,
     timeoutSeconds: 600,
     triggerRule: 'all_success',
