@@ -12,6 +12,8 @@ export type WakeTopic =
   | 'ends'
   /** Running blocks are to be stopped. */
   | 'stop'
+  /** A batch has more to do, or did a piece of it. */
+  | 'batches'
   /** Runs wait to be settled. */
   | 'settle'
   /** Pipelines or triggers changed. */

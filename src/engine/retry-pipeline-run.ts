@@ -6,7 +6,7 @@ import { chooseBlocksToRetry, planRetry } from '../domain/retry.ts';
 import type { RunSnapshot } from '../domain/run.ts';
 import { maxVariableBytes, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
-import { applyRunPlans, createRun, lockRuns, type PlannedRun } from '../store/pipeline-runs.ts';
+import { applyRunPlans, createRun, lockRuns, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
 import type { EngineContext } from './context.ts';
 import { type DecidedRun, noSuchRun } from './decided-run.ts';
@@ -73,6 +73,36 @@ function pipelinesOnce(context: EngineContext, client: pg.ClientBase): PipelineO
   };
 }
 
+/** What retries of these runs would be refused for, without doing anything; one answer each, in order. */
+export async function previewRetries(
+  context: EngineContext,
+  client: pg.ClientBase,
+  inputs: readonly RetryPipelineRunInput[],
+): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
+  const runIds = inputs.map((input) => input.runId);
+  const runs = await readRuns(client, runIds);
+  const origins = await runOrigins(client, runIds);
+  const pipelineOf = pipelinesOnce(context, client);
+  const answers: Answer<{ readonly runId: bigint }>[] = [];
+  for (const input of inputs) {
+    const run = runs.get(input.runId);
+    const origin = origins.get(input.runId);
+    if (!run || !origin) {
+      answers.push(noSuchRun(input.runId));
+      continue;
+    }
+    const variables = variablesOf(run, origin, input);
+    const pipeline = await pipelineOf(origin.pipelineUuid);
+    const decided = !variables.ok
+      ? variables
+      : input.mode === 'all'
+        ? await mayRetryAll(client, run, origin, pipeline)
+        : retryInPlace(run, origin, input, input.mode, variables.value, pipeline);
+    answers.push(decided.ok ? done({ runId: run.id }) : decided);
+  }
+  return answers;
+}
+
 /** A retry in place is decided, for the caller to carry out; one of the whole is made at once: a new run. */
 async function retryRun(
   context: EngineContext,
@@ -82,6 +112,15 @@ async function retryRun(
   input: RetryPipelineRunInput,
   pipelineOf: PipelineOf,
 ): Promise<Answer<DecidedRun>> {
+  const variables = variablesOf(run, origin, input);
+  if (!variables.ok) return variables;
+  return input.mode === 'all'
+    ? retryAll(context, client, run, origin, input, variables.value, pipelineOf)
+    : retryInPlace(run, origin, input, input.mode, variables.value, await pipelineOf(origin.pipelineUuid));
+}
+
+/** The run's variables from now on; refused when they are too large, or the run is not at the attempt that was meant. */
+function variablesOf(run: RunSnapshot, origin: RunOrigin, input: RetryPipelineRunInput): Answer<JsonObject> {
   if (input.expectedAttempt !== null && input.expectedAttempt !== run.attempt) {
     return refused({
       code: 'CONFLICT',
@@ -91,16 +130,12 @@ async function retryRun(
     });
   }
   const variables = { ...origin.variables, ...withoutMasks(input.variables) };
-  if (Buffer.byteLength(JSON.stringify(variables)) > maxVariableBytes) {
-    return refused({
-      code: 'INVALID_INPUT',
-      path: ['input', 'variables'],
-      message: 'The variables are larger than 64 KB.',
-    });
-  }
-  return input.mode === 'all'
-    ? retryAll(context, client, run, origin, input, variables, pipelineOf)
-    : retryInPlace(run, origin, input, input.mode, variables, await pipelineOf(origin.pipelineUuid));
+  if (Buffer.byteLength(JSON.stringify(variables)) <= maxVariableBytes) return done(variables);
+  return refused({
+    code: 'INVALID_INPUT',
+    path: ['input', 'variables'],
+    message: 'The variables are larger than 64 KB.',
+  });
 }
 
 function retryInPlace(
@@ -142,15 +177,13 @@ function retryInPlace(
   return done({ runId: run.id, planned: { run, plan: { ...plan, announcements }, options: { retry } } });
 }
 
-async function retryAll(
-  context: EngineContext,
+/** The pipeline that a new run would be made from, or why there can be none. */
+async function mayRetryAll(
   client: pg.ClientBase,
   run: RunSnapshot,
   origin: RunOrigin,
-  input: RetryPipelineRunInput,
-  variables: JsonObject,
-  pipelineOf: PipelineOf,
-): Promise<Answer<DecidedRun>> {
+  pipeline: CurrentPipeline | null,
+): Promise<Answer<CurrentPipeline>> {
   if (run.status === 'initial' || run.status === 'running') {
     return refused({
       code: 'INVALID_STATE',
@@ -166,13 +199,26 @@ async function retryAll(
       existingRunId: open,
     });
   }
-  const pipeline = await pipelineOf(origin.pipelineUuid);
   if (!pipeline)
     return refused({
       code: 'NOT_FOUND',
       message: `The pipeline ${origin.pipelineUuid} is not in the project any more.`,
     });
-  if (!pipeline.isRunnable) return refused(brokenNow(pipeline));
+  return pipeline.isRunnable ? done(pipeline) : refused(brokenNow(pipeline));
+}
+
+async function retryAll(
+  context: EngineContext,
+  client: pg.ClientBase,
+  run: RunSnapshot,
+  origin: RunOrigin,
+  input: RetryPipelineRunInput,
+  variables: JsonObject,
+  pipelineOf: PipelineOf,
+): Promise<Answer<DecidedRun>> {
+  const allowed = await mayRetryAll(client, run, origin, await pipelineOf(origin.pipelineUuid));
+  if (!allowed.ok) return allowed;
+  const pipeline = allowed.value;
   const { codeVersion, ...same } = origin;
   const runId = await createRun(
     client,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { startsAtOnce } from '../domain/admission.ts';
 import type { JsonObject } from '../domain/pipeline.ts';
@@ -9,6 +8,7 @@ import { maxVariableBytes, resolveVariables } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline, findTrigger, type StoredTrigger } from '../store/catalog.ts';
 import { createRun, findRunByKey, type NewRun } from '../store/pipeline-runs.ts';
 import type { EngineContext } from './context.ts';
+import { hashOf } from './input-hash.ts';
 
 export type TriggerPipelineInput = {
   readonly pipelineUuid: string;
@@ -153,19 +153,7 @@ async function replay(
 
 function hashInput(input: TriggerPipelineInput): string {
   const { pipelineUuid, triggerId, variables, executionDate } = input;
-  const canonical = JSON.stringify([pipelineUuid, triggerId?.toString() ?? null, sorted(variables), executionDate]);
-  return createHash('sha256').update(canonical).digest('hex');
-}
-
-/** Objects with their keys in order, so that the same input written in another order is the same input. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
+  return hashOf([pipelineUuid, triggerId, variables, executionDate]);
 }
 
 function noSuchPipeline(uuid: string) {

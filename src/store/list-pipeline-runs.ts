@@ -89,7 +89,8 @@ export async function countPipelineRuns(
   return result.rows[0]?.count ?? 0;
 }
 
-function pipelineRunConditions(criteria: PipelineRunCriteria): Prisma.Sql {
+/** What a row `r` of pipeline_run must meet. */
+export function pipelineRunConditions(criteria: PipelineRunCriteria): Prisma.Sql {
   const conditions: Prisma.Sql[] = [];
   const { ids, status, triggerIds } = criteria;
 

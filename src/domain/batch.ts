@@ -1,0 +1,39 @@
+import type { JsonObject } from './pipeline.ts';
+import { type Answer, refused } from './refusal.ts';
+
+/** A retry, cancel or delete over many runs: made whole at once, carried out piece by piece, with an answer for each run. */
+export const batchActions = ['retry', 'cancel', 'delete'] as const;
+export type BatchAction = (typeof batchActions)[number];
+
+export const batchStatuses = ['previewed', 'running', 'completed', 'aborted', 'expired'] as const;
+export type BatchStatus = (typeof batchStatuses)[number];
+
+/** How a batch retries. */
+export type BatchRetry = {
+  readonly mode: 'incomplete' | 'from_block' | 'all';
+  readonly fromBlock: string | null;
+  readonly variables: JsonObject;
+  /** Refuses a run whose attempt is another: one effect for many callers. */
+  readonly expectedAttempt: number | null;
+};
+
+export type BatchWork =
+  | { readonly action: 'retry'; readonly retry: BatchRetry }
+  | { readonly action: 'cancel' | 'delete'; readonly retry: null };
+
+/** How long a previewed batch can be carried out, in milliseconds. */
+export const previewLifetimeMs = 15 * 60_000;
+
+/** How many runs a caller may name one by one, how many a filter may select, and how many of these can be previewed. */
+export const mostRunsById = 1_000;
+export const mostRunsByFilter = 100_000;
+export const mostRunsPreviewed = 10_000;
+
+/** So many items end within the request that makes a batch. */
+export const itemsWithinRequest = 100;
+
+/** What a batch says about something that is not the id of a run. */
+export function notARunId(given: string): Answer<never> {
+  const message = `${JSON.stringify(given)} is not the id of a pipeline run; one looks like run_1042.`;
+  return refused({ code: 'INVALID_INPUT', message });
+}

@@ -1,0 +1,64 @@
+import type pg from 'pg';
+import { notARunId } from '../domain/batch.ts';
+import type { Answer } from '../domain/refusal.ts';
+import { type Batch, type BatchItem, enterPredictions, findBatch, itemsAfter } from '../store/batches.ts';
+import { readRuns } from '../store/pipeline-runs.ts';
+import { decideCancel } from './cancel-pipeline-run.ts';
+import type { EngineContext } from './context.ts';
+import { noSuchRun } from './decided-run.ts';
+import { decideDelete } from './delete-pipeline-runs.ts';
+import { previewRetries } from './retry-pipeline-run.ts';
+
+/** Runs that are looked at in one go. Nothing is locked, so nobody waits. */
+const lookedAtOnce = 250;
+
+/** Enters for each item of a preview what would become of it. Changes no run. */
+export async function previewBatch(context: EngineContext, id: bigint): Promise<void> {
+  const { database } = context;
+  const batch = await findBatch(database.pool, id);
+  if (!batch) return;
+  for (let looked = 0; looked < batch.total; looked += lookedAtOnce) {
+    await database.transaction(async (client) => {
+      const items = await itemsAfter(client, id, looked, lookedAtOnce);
+      const answers = await predict(context, client, batch, items);
+      const predictions = items.map(({ position, runId, givenId }, index) => {
+        const answer = answers[index]!;
+        return { position, runId: givenId === null ? runId : null, refusal: answer.ok ? null : answer.refusal };
+      });
+      await enterPredictions(client, id, predictions);
+    });
+  }
+}
+
+async function predict(
+  context: EngineContext,
+  client: pg.ClientBase,
+  { work, actor, reason }: Batch,
+  items: readonly BatchItem[],
+): Promise<readonly Answer<unknown>[]> {
+  const runs = items.filter((item) => item.givenId === null).map((item) => item.runId);
+  const answers =
+    work.action === 'retry'
+      ? await previewRetries(
+          context,
+          client,
+          runs.map((runId) => ({ ...work.retry, runId, reason, actor })),
+        )
+      : await judge(client, work.action, runs, { actor, reason });
+  const ofRuns = answers.values();
+  return items.map(({ givenId }) => (givenId === null ? ofRuns.next().value! : notARunId(givenId)));
+}
+
+async function judge(
+  client: pg.ClientBase,
+  action: 'cancel' | 'delete',
+  runIds: readonly bigint[],
+  why: { readonly actor: string; readonly reason: string | null },
+): Promise<readonly Answer<unknown>[]> {
+  const runs = await readRuns(client, runIds);
+  return runIds.map((runId) => {
+    const run = runs.get(runId);
+    if (action === 'delete') return decideDelete(runId, run);
+    return run ? decideCancel(run, why) : noSuchRun(runId);
+  });
+}

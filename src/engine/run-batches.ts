@@ -1,0 +1,134 @@
+import type pg from 'pg';
+import { notARunId } from '../domain/batch.ts';
+import type { Answer } from '../domain/refusal.ts';
+import {
+  type Batch,
+  type BatchItem,
+  enterResults,
+  expirePreviews,
+  itemsAfter,
+  lockRunningBatch,
+  runningBatches,
+} from '../store/batches.ts';
+import { cancelRuns } from './cancel-pipeline-run.ts';
+import type { EngineContext } from './context.ts';
+import { deletePipelineRuns } from './delete-pipeline-runs.ts';
+import { retryRuns } from './retry-pipeline-run.ts';
+
+/**
+ * Runs in one commit. Much fewer and the commits cost more than the work; more and everybody who wants one of these runs waits
+ * for all of them. A deleted run takes its block runs and attempts along.
+ */
+const chunkSize = { retry: 100, cancel: 100, delete: 25 } as const;
+
+/**
+ * Does one piece of every batch that has more to do and that nobody else is at. Any process may: what an item came to is entered
+ * in the commit in which it happened, so a batch goes on exactly where whoever was at it before has died. Answers how many have more to do.
+ */
+export async function runBatches(context: EngineContext): Promise<number> {
+  const { pool } = context.database;
+  await expirePreviews(pool, context.now());
+  let unfinished = 0;
+  const failures: unknown[] = [];
+  for (const id of await runningBatches(pool)) {
+    try {
+      if (await runChunk(context, id, { ifFree: true })) unfinished++;
+    } catch (error) {
+      // The others must not wait for this one.
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  return unfinished;
+}
+
+/** Carries out a batch until at least `items` of it are done, or it has ended. */
+export async function runBatchUntil(context: EngineContext, id: bigint, items: number): Promise<void> {
+  let done = 0;
+  while (done < items) {
+    const chunk = await runChunk(context, id, { ifFree: false });
+    if (!chunk) return;
+    done = chunk.done;
+  }
+}
+
+/** Does the next piece of a batch; null when there is none, or it was the last. */
+async function runChunk(
+  context: EngineContext,
+  id: bigint,
+  { ifFree }: { readonly ifFree: boolean },
+): Promise<{ readonly done: number } | null> {
+  const chunk = await context.database.transaction(async (client) => {
+    const batch = await lockRunningBatch(client, id, ifFree);
+    if (!batch) return null;
+    const items = untilRepeated(await itemsAfter(client, id, batch.done, chunkSize[batch.work.action]));
+    const answers = await actOn(context, client, batch, items);
+    await enterResults(
+      client,
+      id,
+      items.map(({ position, runId, givenId }, index) => {
+        const answer = answers[index]!;
+        return answer.ok
+          ? { position, runId: answer.value.runId, refusal: null }
+          : { position, runId: givenId === null ? runId : null, refusal: answer.refusal };
+      }),
+      context.now(),
+    );
+    return { action: batch.work.action, done: batch.done + items.length, total: batch.total };
+  });
+  if (!chunk) return null;
+  context.wake('batches', 'events');
+  if (chunk.action === 'cancel') context.wake('stop', 'ends', 'admission');
+  else if (chunk.action === 'retry') context.wake('admission');
+  return chunk.done < chunk.total ? chunk : null;
+}
+
+/** A run that was named twice is acted on twice, one after the other: a piece ends before the second time. */
+export function untilRepeated(items: readonly BatchItem[]): readonly BatchItem[] {
+  const seen = new Set<bigint>();
+  const repeated = items.findIndex(({ runId, givenId }) => givenId === null && seen.size === seen.add(runId).size);
+  return repeated === -1 ? items : items.slice(0, repeated);
+}
+
+/** One answer for each item, in order. */
+async function actOn(
+  context: EngineContext,
+  client: pg.ClientBase,
+  batch: Batch,
+  items: readonly BatchItem[],
+): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
+  const changed = items.map(({ givenId }) => (givenId === null ? null : notARunId(givenId)));
+  const runs = items.filter((_, index) => changed[index] === null);
+  const answers = (await act(context, client, batch, runs)).values();
+  return changed.map((refusal) => refusal ?? answers.next().value!);
+}
+
+function act(
+  context: EngineContext,
+  client: pg.ClientBase,
+  { work, actor, reason }: Batch,
+  items: readonly BatchItem[],
+): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
+  const runIds = items.map((item) => item.runId);
+  switch (work.action) {
+    case 'cancel':
+      return cancelRuns(context, client, runIds, { reason, actor });
+    case 'delete':
+      return deletePipelineRuns(context, client, runIds, { reason, actor });
+    case 'retry': {
+      const { retry } = work;
+      return retryRuns(
+        context,
+        client,
+        items.map(({ runId, frozenAttempt }) => ({
+          ...retry,
+          runId,
+          reason,
+          actor,
+          // A plan is for the attempt that it was made for.
+          expectedAttempt: retry.expectedAttempt ?? frozenAttempt,
+        })),
+      );
+    }
+  }
+}
