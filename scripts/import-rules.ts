@@ -8,6 +8,7 @@ import type { SourceFile } from './source-files.ts';
 /** What the API may read through: no file among these changes a row. */
 const storeReads = [
   'store/list-',
+  'store/blocker-facts.ts',
   'store/server-state.ts',
   'store/database.ts',
   'store/definitions.ts',

@@ -4,6 +4,7 @@ import { listAttempts } from '../store/list-attempts.ts';
 import { type AttemptsUsage, listAttemptsUsage } from '../store/list-attempts-usage.ts';
 import { listLastRunIds } from '../store/list-pipelines.ts';
 import { createBlockRunPageLoader } from './block-run-pages.ts';
+import { createBlockerLoaders } from './blocker-loaders.ts';
 import { createGroupLoader, createRowLoader } from './loader.ts';
 
 /** The rows that fields ask for one by one, fetched together. */
@@ -54,5 +55,6 @@ export function createLoaders(database: Database) {
     usageOfPipelineRun,
     lastRunId,
     blockRunPage: createBlockRunPageLoader(database),
+    ...createBlockerLoaders(database),
   };
 }

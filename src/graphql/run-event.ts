@@ -59,22 +59,22 @@ export const RunEventRef = builder.objectRef<CursoredEvent>('RunEvent').implemen
       type: BlockRunStatusRef,
       nullable: true,
       description: "The block run's new status, where the event is about it.",
-      resolve: ({ event }) => (event.blockRunId === null ? null : (event.toStatus as BlockRunStatus | null)),
+      resolve: ({ event }) => (isAboutBlock(event) ? (event.toStatus as BlockRunStatus | null) : null),
     }),
     runStatus: t.field({
       type: PipelineRunStatusRef,
       nullable: true,
       description: "The run's new status, where the event is about it.",
-      resolve: ({ event }) => (event.blockRunId === null ? (event.toStatus as PipelineRunStatus | null) : null),
+      resolve: ({ event }) => (isAboutRun(event) ? (event.toStatus as PipelineRunStatus | null) : null),
     }),
     from: t.string({
       nullable: true,
-      description: 'The status before, named as in the enums.',
+      description: 'The status before, named as in the enums; of BLOCKER_CHANGED, the code of the blocker before.',
       resolve: ({ event }) => event.fromStatus?.toUpperCase() ?? null,
     }),
     to: t.string({
       nullable: true,
-      description: 'The status after, named as in the enums.',
+      description: 'The status after, named as in the enums; of BLOCKER_CHANGED, the code of the blocker now.',
       resolve: ({ event }) => event.toStatus?.toUpperCase() ?? null,
     }),
     actor: t.string({
@@ -90,6 +90,15 @@ export const RunEventRef = builder.objectRef<CursoredEvent>('RunEvent').implemen
     }),
   }),
 });
+
+function isAboutBlock({ blockRunId }: RunEventRecord): boolean {
+  return blockRunId !== null;
+}
+
+/** What BLOCKER_CHANGED moves from and to are codes of blockers. */
+function isAboutRun({ blockRunId, kind }: RunEventRecord): boolean {
+  return blockRunId === null && kind !== 'blocker_changed';
+}
 
 export function reasonOf(event: RunEventRecord) {
   return statusReason({

@@ -22,7 +22,7 @@ export async function endWorker(client: Client, workerId: bigint, now: Date): Pr
 }
 
 /** The class of the advisory lock that a worker's session holds while it lives. */
-const workerLockClass = 7401;
+export const workerLockClass = 7401;
 
 /** Takes a worker's lock for as long as this session lives: a free lock is the fast hint that the worker is gone. */
 export async function holdWorkerLock(client: pg.ClientBase, workerId: bigint): Promise<void> {
