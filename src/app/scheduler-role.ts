@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { removeRunOutputs } from '../outputs/remove-run-outputs.ts';
 import { type CatalogSync, startCatalogSync } from '../scheduler/catalog-sync.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { enterScheduler } from '../store/scheduler-presence.ts';
@@ -9,16 +10,21 @@ export async function startSchedulerRole(
   foundation: Foundation,
   ownWorkers: () => readonly bigint[],
 ): Promise<Pick<CatalogSync, 'project'>> {
-  const { config, context, database, wake, logger, onStop } = foundation;
+  const { config, context, database, wake, logger, outputsRoot, onStop } = foundation;
   const onError = (what: string, error: unknown) => logger.error({ err: error }, what);
   const sync = await startCatalogSync(context, { projectDir: config.projectDir, env: process.env, onError });
   onStop(sync.stop);
   const presence = await database.connect('scheduler');
   onStop(() => presence.end());
   await enterScheduler(presence);
-  const scheduler = startScheduler(context, { monotonicMs: () => performance.now(), ownWorkers, onError });
+  const scheduler = startScheduler(context, {
+    monotonicMs: () => performance.now(),
+    ownWorkers,
+    removeOutputs: (runId) => removeRunOutputs(outputsRoot, runId),
+    onError,
+  });
   onStop(scheduler.stop);
-  for (const topic of ['admission', 'ends', 'settle', 'catalog'] as const) {
+  for (const topic of ['admission', 'ends', 'settle', 'catalog', 'batches'] as const) {
     const leave = wake.on(topic, () => scheduler.wake(topic));
     onStop(async () => leave());
   }

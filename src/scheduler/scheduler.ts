@@ -3,7 +3,10 @@ import { admitRuns } from '../engine/admit-runs.ts';
 import type { EngineContext, WakeTopic } from '../engine/context.ts';
 import { fireTriggers } from '../engine/fire-triggers.ts';
 import { releaseLostClaims } from '../engine/release-lost-claims.ts';
+import { runBatches } from '../engine/run-batches.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
+import { sweepDeletedRuns } from '../engine/sweep-deleted-runs.ts';
+import { tellChangedBlockers } from '../engine/tell-blockers.ts';
 import { timeOutRuns } from '../engine/time-out-runs.ts';
 import { activeTimeTriggers } from '../store/catalog.ts';
 import { nextDeadline } from '../store/pipeline-runs.ts';
@@ -24,6 +27,10 @@ const sleepMs = {
   deadlines: 5000,
   triggers: 30_000,
   restore: 10_000,
+  /** How soon it is told what a run waits for; and how often it is looked for active runs while there are none. */
+  blockers: { someActive: 1000, noneActive: 5000 },
+  batches: 2000,
+  deletedRuns: 60_000,
 } as const;
 
 /** A queued block run without a ready row for this long lost it, in milliseconds. */
@@ -37,6 +44,8 @@ export function startScheduler(
     readonly monotonicMs: () => number;
     /** Workers of this very process, which it need not watch closely. */
     readonly ownWorkers: () => readonly bigint[];
+    /** Removes what a run has stored; a run that stored nothing is fine. */
+    readonly removeOutputs: (runId: bigint) => Promise<void>;
     readonly onError: (what: string, error: unknown) => void;
   },
 ): Scheduler {
@@ -79,14 +88,35 @@ export function startScheduler(
     return sleepMs.restore;
   });
 
-  const loops = [deadlines, admission, settling, triggers, workers, restore];
+  let areSomeActive = true;
+  let tellFrom = 0n;
+  const blockers = loop('could not tell what runs wait for', async () => {
+    const round = await tellChangedBlockers(context, tellFrom);
+    tellFrom = round.next;
+    areSomeActive = round.areSomeActive;
+    return areSomeActive ? sleepMs.blockers.someActive : sleepMs.blockers.noneActive;
+  });
+  const deletedRuns = loop('could not clear away deleted runs', async () =>
+    (await sweepDeletedRuns(context, options.removeOutputs)) > 0 ? 0 : sleepMs.deletedRuns,
+  );
+  const batches = loop('could not go on with a batch', async () => {
+    const unfinished = await runBatches(context);
+    return unfinished > 0 ? 0 : sleepMs.batches;
+  });
+
+  const loops = [deadlines, admission, settling, triggers, workers, restore, blockers, batches, deletedRuns];
   return {
     wake(topic) {
+      // Once a run is active the round comes every second by itself: what moves fast wakes nobody.
+      if ((topic === 'admission' || topic === 'settle') && !areSomeActive) blockers.wake();
       if (topic === 'admission') admission.wake();
       // A run that ends makes room, which matters only to those that a limit holds back.
       else if (topic === 'ends' && areSomeWaiting) admission.wake();
       else if (topic === 'settle') settling.wake();
-      else if (topic === 'catalog') {
+      else if (topic === 'batches') {
+        batches.wake();
+        deletedRuns.wake();
+      } else if (topic === 'catalog') {
         triggers.wake();
         // Limits may have changed.
         admission.wake();
