@@ -78,6 +78,7 @@ begin
            code_version = coalesce(p_change ->> 'codeVersion', r.code_version),
            variables = coalesce(p_change -> 'variables', r.variables),
            attempt_created_at = case when p_change ? 'attempt' then p_now else r.attempt_created_at end,
+           blocker = case when p_change ? 'attempt' then null else r.blocker end,
            started_at = case when p_change ? 'attempt' then null else r.started_at end,
            completed_at = case when p_change ->> 'status' in ('completed', 'failed', 'cancelled') then p_now
                                when p_change ? 'attempt' then null else r.completed_at end
