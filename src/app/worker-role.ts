@@ -4,6 +4,7 @@ import type { Project } from '../project/project.ts';
 import type { Executor } from '../worker/executor.ts';
 import { createPythonExecutor } from '../worker/executors/python.ts';
 import { findPython } from '../worker/executors/python-find.ts';
+import { createShellExecutor } from '../worker/executors/shell.ts';
 import { createTypeScriptExecutor } from '../worker/executors/typescript.ts';
 import { startWorker, type Worker } from '../worker/worker.ts';
 import type { Foundation } from './foundation.ts';
@@ -18,13 +19,15 @@ export async function startWorkerRole(foundation: Foundation, project: Project |
   const shared = { projectDir: config.projectDir, watchdog, slots, env: process.env };
   const typescript = createTypeScriptExecutor(shared);
   const python = createPythonExecutor({ ...shared, python: findPython(config.projectDir, process.env) });
+  const shell = createShellExecutor(shared);
   onStop(async () => {
-    await Promise.all([typescript.stop(), python.stop()]);
+    await Promise.all([typescript.stop(), python.stop(), shell.stop()]);
   });
   const executors: Partial<Record<BlockDefinition['language'], Executor>> = {
     typescript,
     javascript: typescript,
     python,
+    shell,
   };
 
   const worker = await startWorker({

@@ -12,6 +12,22 @@ export type TableRows = {
  * else strings, as decimals and instants are; NaN and ±Infinity are null. Rejects with ENOENT when the file is gone.
  */
 export async function readTableFile(format: 'parquet' | 'csv', file: string, limit: number | null): Promise<TableRows> {
+  const sql = `select * from read_${format}($file)${limit === null ? '' : ` limit ${Math.trunc(limit)}`}`;
+  return query(file, sql);
+}
+
+/** The columns and the number of rows of a Parquet or CSV file. Reads all of it, streaming; rejects when it is not what it claims to be. */
+export async function describeTableFile(
+  format: 'parquet' | 'csv',
+  file: string,
+): Promise<{ readonly columns: TableRows['columns']; readonly rowCount: number }> {
+  const { columns } = await readTableFile(format, file, 0);
+  // Not count(*) alone, which would not look into the lines of a CSV file.
+  const { rows } = await query(file, `select count(columns(*)), count(*) from read_${format}($file)`);
+  return { columns, rowCount: Number(rows[0]?.at(-1) ?? 0) };
+}
+
+async function query(file: string, sql: string): Promise<TableRows> {
   await access(file);
   // Loaded on first use: a server that shows no tables, and a block that reads none, go without its 60 MB.
   const duckdb = await import('@duckdb/node-api');
@@ -22,7 +38,6 @@ export async function readTableFile(format: 'parquet' | 'csv', file: string, lim
   });
   try {
     const connection = await instance.connect();
-    const sql = `select * from read_${format}($file)${limit === null ? '' : ` limit ${Math.trunc(limit)}`}`;
     const result = await connection.runAndReadAll(sql, { file: literalPath(file) });
     const names = result.columnNames();
     const columns = result.columnTypes().map((type, index) => ({ name: names[index] ?? '', type: type.toString() }));

@@ -7,7 +7,7 @@ import {
 } from '../domain/pipeline.ts';
 import type { Fields } from './fields.ts';
 
-const languagesRun: ReadonlySet<BlockLanguage> = new Set(['python', 'typescript', 'javascript']);
+const languagesRun: ReadonlySet<BlockLanguage> = new Set(['python', 'typescript', 'javascript', 'shell']);
 const typesRun: ReadonlySet<BlockType> = new Set(['data_loader', 'transformer', 'data_exporter', 'custom', 'sensor']);
 const localExecutors: ReadonlySet<string> = new Set(['local_python', 'local', '']);
 

@@ -5,7 +5,6 @@ const files = { 'custom/a.py': code, 'custom/a.sql': 'select 1', 'conditionals/c
 
 test.for([
   ['a SQL block', 'blocks: [{uuid: a, type: custom, language: sql}]', /Block "a" is written in "sql"/],
-  ['a shell block', 'blocks: [{uuid: a, type: custom, language: shell}]', /Block "a" is written in "shell"/],
   ['an R block', 'blocks: [{uuid: a, type: custom, language: r}]', /Block "a" is written in "r"/],
   ['an unheard-of language', 'blocks: [{uuid: a, type: custom, language: cobol}]', /Block "a" is written in "cobol"/],
   ['a dbt block', 'blocks: [{uuid: a, type: dbt, language: yaml}]', /Block "a" is of type "dbt"/],
