@@ -96,6 +96,28 @@ describe('stopping', () => {
     expect(isAlive(child)).toBe(false);
   });
 
+  test('leaves what the block has started the rest of the grace, and kills it after that', async () => {
+    const file = join(house.projectDir, 'saved');
+    const code = (child: string) => `import subprocess, time
+@custom
+def f():
+    subprocess.Popen(['bash', '-c', ${JSON.stringify(child)}])
+    time.sleep(600)`;
+    const saving = house.start(
+      code(`trap 'sleep 0.3; echo yes > ${file}; exit' TERM; echo up; while :; do sleep 0.01; done`),
+    );
+    await saving.line('up');
+    saving.running.stop(60_000);
+    expect((await saving.running.outcome).status).toBe('stopped');
+    expect(readFileSync(file, 'utf8')).toBe('yes\n');
+
+    const clinging = house.start(code(`trap '' TERM; echo up $$; while :; do sleep 0.01; done`));
+    const pid = Number((await clinging.line('up')).split(' ')[1]);
+    clinging.running.stop(200);
+    expect((await clinging.running.outcome).status).toBe('stopped');
+    expect(isAlive(pid)).toBe(false);
+  });
+
   test('ends a block that does not listen when the grace is over; a second call shortens it', async () => {
     const attempt = house.start(`import signal, time
 @custom

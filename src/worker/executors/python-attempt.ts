@@ -38,6 +38,8 @@ export type PythonAttemptOptions = {
   readonly outOfMemory: OutOfMemoryCounter;
   /** Of a result: libraries that the block has imported. */
   readonly onModules: (modules: readonly string[]) => void;
+  /** Its process group is about to be told to stop. */
+  readonly onStop: (group: number, graceMs: number) => void;
 };
 
 /** Makes an attempt that waits for its child. */
@@ -119,9 +121,11 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
     // Once the end is known, the group's id may be somebody else's.
     if (end !== undefined) return;
     const group = child.pid;
-    signalGroup(group, 'SIGTERM');
     const deadline = performance.now() + graceMs;
-    if (deadline >= killAt) return;
+    const isSooner = deadline < killAt;
+    if (isSooner) options.onStop(group, graceMs);
+    signalGroup(group, 'SIGTERM');
+    if (!isSooner) return;
     killAt = deadline;
     clearTimeout(killTimer);
     killTimer = setTimeout(() => end === undefined && signalGroup(group, 'SIGKILL'), graceMs);

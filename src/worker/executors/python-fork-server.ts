@@ -18,6 +18,8 @@ export type ForkServer = {
   readonly fork: (count: number) => void;
   /** Asks it to import these libraries before it forks again, as soon as it is idle. */
   readonly preload: (modules: readonly string[]) => void;
+  /** To be said before a child is told to stop: its group is then left alone when it ends, for whoever says so to kill in time. */
+  readonly giveGrace: (pid: number, graceMs: number) => void;
   readonly stop: () => Promise<void>;
 };
 
@@ -132,6 +134,7 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
 
   return {
     fork: (count) => void channel.write(encodeFrame('F', String(count))),
+    giveGrace: (pid, graceMs) => void channel.write(encodeFrame('S', JSON.stringify([pid, graceMs]))),
     preload: (modules) => void channel.write(encodeFrame('P', JSON.stringify(modules))),
     stop: async () => {
       stopping = true;

@@ -11,6 +11,8 @@ export type PythonPool = {
   readonly take: () => PythonChild | undefined;
   /** Learns from an attempt: libraries that are worth importing before the next fork. */
   readonly learn: (modules: readonly string[]) => void;
+  /** A child is about to be told to stop: what it has started keeps the grace, also when the child itself ends before. */
+  readonly giveGrace: (pid: number, graceMs: number) => void;
   /** Resolves when this many children wait, or none can be made. */
   readonly warm: (count: number) => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -186,6 +188,7 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
       for (const name of unknown) preloaded.add(name);
       if (unknown.length > 0) server?.preload(unknown);
     },
+    giveGrace: (pid, graceMs) => server?.giveGrace(pid, graceMs),
     warm: async (count) => {
       wanted = Math.max(wanted, Math.min(count, options.slots));
       if (server === null) await starter.start();

@@ -81,7 +81,14 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
 
   return {
     run: (task, sink) => {
-      const attempt = createPythonAttempt({ task, sink, now, outOfMemory, onModules: pool.learn });
+      const attempt = createPythonAttempt({
+        task,
+        sink,
+        now,
+        outOfMemory,
+        onModules: pool.learn,
+        onStop: pool.giveGrace,
+      });
       if (stopped) attempt.running.stop(0);
       else {
         waiting.push(attempt);

@@ -28,6 +28,7 @@ sys.dont_write_bytecode = False
 STDOUT, STDERR = 0, 1
 IDLE_MS_BEFORE_PRELOAD = 30
 LINGER_SECONDS = 2.0
+GRACE_LOOK_MS = 10
 
 
 class Child:
@@ -39,6 +40,7 @@ class Child:
         self.pipes = {stdout: STDOUT, stderr: STDERR}
         self.end = None
         self.give_up_at = 0.0
+        self.grace_until = 0.0  # Set when it was told to stop: until then its group is left alone.
 
 
 class ForkServer:
@@ -52,6 +54,7 @@ class ForkServer:
         self.lingering = []  # children that are dead while others of their group still die
         self.to_preload = []
         self.poll = select.poll()
+        self.letterbox = select.poll()
 
     def serve(self):
         wake, self.wake_end = os.pipe()
@@ -62,6 +65,7 @@ class ForkServer:
         self.own_descriptors = (wake, self.wake_end, self.channel.fileno())
         self.poll.register(wake, select.POLLIN)
         self.poll.register(self.channel.fileno(), select.POLLIN)
+        self.letterbox.register(self.channel.fileno(), select.POLLIN)
         self.to_preload = preload.used_by_project(self.settings['projectDir'])
         self.announce('Y')
         while True:
@@ -80,7 +84,7 @@ class ForkServer:
 
     def patience_ms(self):
         if self.lingering:
-            return 1
+            return GRACE_LOOK_MS if all(dead.grace_until for dead in self.lingering) else 1
         return IDLE_MS_BEFORE_PRELOAD if self.to_preload else None
 
     def obey(self):
@@ -92,6 +96,10 @@ class ForkServer:
         if kind == 'F':
             for _ in range(int(payload)):
                 self.fork()
+        elif kind == 'S':
+            pid, grace_ms = json.loads(payload)
+            if pid in self.children:
+                self.children[pid].grace_until = time.monotonic() + grace_ms / 1000
         elif kind == 'P':
             self.to_preload += [name for name in json.loads(payload) if name not in self.to_preload]
         return True
@@ -148,11 +156,17 @@ class ForkServer:
         del self.readers[descriptor]
         os.close(descriptor)
 
+    def has_grace(self, pid):
+        """Whether a child was told to stop. The worker says so here before it signals, so its word has come before the end has."""
+        while self.letterbox.poll(0) and self.obey():
+            pass
+        return self.children[pid].grace_until > 0
+
     def reap(self):
-        for pid, end in process_group.ended_children(set(self.children)):
+        for pid, end in process_group.ended_children(self.children, self.has_grace):
             dead = self.children.pop(pid)
             dead.end = end
-            dead.give_up_at = time.monotonic() + LINGER_SECONDS
+            dead.give_up_at = max(time.monotonic(), dead.grace_until) + LINGER_SECONDS
             self.lingering.append(dead)
         for dead in list(self.lingering):
             if process_group.is_gone(dead.pid) or time.monotonic() > dead.give_up_at:

@@ -1,6 +1,7 @@
 """Frames on a socket: 4 bytes big-endian length of the payload, 1 byte kind, the payload.
 
-Kinds, worker → fork server: F fork this many, P preload these modules. Fork server → worker: Y ready, G a new generation
+Kinds, worker → fork server: F fork this many, P preload these modules, S this child is told to
+stop and has so many milliseconds. Fork server → worker: Y ready, G a new generation
 (modules were preloaded), O raw output, X a child ended, N a fork failed. Child → worker: H hello, o stdout, e stderr,
 L logger line, R result. Worker → child: T task.
 """

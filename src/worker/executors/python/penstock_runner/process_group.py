@@ -17,14 +17,15 @@ def adopt_orphans():
         pass
 
 
-def ended_children(known):
+def ended_children(known, has_grace):
     """Reaps what has ended; yields (pid, how it ended) of known children, after SIGKILL to the rest of their group.
 
-    The group is killed while its leader is a zombie, because only then its id can't belong to anybody else.
+    The group is killed while its leader is a zombie, because only then its id can't belong to anybody else. One that `has_grace`,
+    since it was told to stop, is left to the worker, which kills what remains of it in time.
     """
     while True:
         try:
-            pid, status, usage = _reap_next(known)
+            pid, status, usage = _reap_next(known, has_grace)
         except ChildProcessError:
             return
         if pid == 0:
@@ -33,16 +34,16 @@ def ended_children(known):
             yield pid, _end(status, usage)
 
 
-def _reap_next(known):
+def _reap_next(known, has_grace):
     if hasattr(os, 'waitid'):
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return 0, None, None
-        if ended.si_pid in known:
+        if ended.si_pid in known and not has_grace(ended.si_pid):
             _kill_group(ended.si_pid)
         return os.wait4(ended.si_pid, 0)
     pid, status, usage = os.wait4(-1, os.WNOHANG)  # macOS before Python 3.13 can't look before it reaps.
-    if pid in known:
+    if pid in known and not has_grace(pid):
         _kill_group(pid)
     return pid, status, usage
 
