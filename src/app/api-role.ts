@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
-import { cancelPipelineRun } from '../engine/cancel-pipeline-run.ts';
-import { retryPipelineRun } from '../engine/retry-pipeline-run.ts';
+import { abortBatchOperation } from '../engine/abort-batch.ts';
+import { carryOutBatch } from '../engine/carry-out-batch.ts';
+import { startBatch } from '../engine/start-batch.ts';
 import { triggerPipelineRun, triggerPipelineRuns } from '../engine/trigger-pipeline.ts';
 import { startEventFeed } from '../events/feed.ts';
 import { createContextFactory } from '../graphql/context.ts';
@@ -49,8 +50,9 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(context, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(context, inputs),
-      retryPipelineRun: (input) => retryPipelineRun(context, input),
-      cancelPipelineRun: (input) => cancelPipelineRun(context, input),
+      startBatch: (input) => startBatch(context, input),
+      carryOutBatch: (input) => carryOutBatch(context, input),
+      abortBatchOperation: (batchId) => abortBatchOperation(context, batchId),
     },
     outputs: { root: outputsRoot, sample: sampleOutput },
     server: {

@@ -1,7 +1,8 @@
 import { type DocumentNode, visit } from 'graphql';
 import type { DefinitionProblem } from '../domain/pipeline.ts';
-import type { CancelPipelineRunInput, cancelPipelineRun } from '../engine/cancel-pipeline-run.ts';
-import type { RetryPipelineRunInput, retryPipelineRun } from '../engine/retry-pipeline-run.ts';
+import type { abortBatchOperation } from '../engine/abort-batch.ts';
+import type { CarryOutBatchInput, carryOutBatch } from '../engine/carry-out-batch.ts';
+import type { StartBatchInput, startBatch } from '../engine/start-batch.ts';
 import type { TriggerPipelineInput, triggerPipelineRun, triggerPipelineRuns } from '../engine/trigger-pipeline.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { RunningFeed } from '../events/feed.ts';
@@ -23,8 +24,9 @@ export type GraphQLServices = {
 export type EngineVerbs = {
   readonly triggerPipelineRun: (input: TriggerPipelineInput) => ReturnType<typeof triggerPipelineRun>;
   readonly triggerPipelineRuns: (inputs: readonly TriggerPipelineInput[]) => ReturnType<typeof triggerPipelineRuns>;
-  readonly retryPipelineRun: (input: RetryPipelineRunInput) => ReturnType<typeof retryPipelineRun>;
-  readonly cancelPipelineRun: (input: CancelPipelineRunInput) => ReturnType<typeof cancelPipelineRun>;
+  readonly startBatch: (input: StartBatchInput) => ReturnType<typeof startBatch>;
+  readonly carryOutBatch: (input: CarryOutBatchInput) => ReturnType<typeof carryOutBatch>;
+  readonly abortBatchOperation: (batchId: bigint) => ReturnType<typeof abortBatchOperation>;
 };
 
 /** Where block outputs lie, and how to look into one. `sample` rejects when the data can't be reached. */

@@ -1,4 +1,4 @@
-import type { BlockAttempt, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
+import type { BatchOperation, BlockAttempt, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
 import type { Database } from '../store/database.ts';
 import { listAttempts } from '../store/list-attempts.ts';
 import { type AttemptsUsage, listAttemptsUsage } from '../store/list-attempts-usage.ts';
@@ -23,6 +23,11 @@ export function createLoaders(database: Database) {
   const blockRun = createRowLoader(
     (block: BlockRun) => block.id,
     (ids) => prisma.blockRun.findMany({ where: { id: { in: ids } } }),
+  );
+
+  const batchOperation = createRowLoader(
+    (batch: BatchOperation) => batch.id,
+    (ids) => prisma.batchOperation.findMany({ where: { id: { in: ids } } }),
   );
 
   const pipeline = createRowLoader(
@@ -50,6 +55,7 @@ export function createLoaders(database: Database) {
   return {
     pipelineRun,
     blockRun,
+    batchOperation,
     pipeline,
     attemptsOfBlockRun,
     usageOfPipelineRun,

@@ -1,16 +1,20 @@
-import type { BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
+import type { BatchOperation, BlockRun, Pipeline, PipelineRun } from '../generated/prisma/client.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
 import { parseId, parsePipelineId } from './ids.ts';
 import { invalidInput } from './request-errors.ts';
 
 /** Everything that can be asked for by its global id. */
-export type NodeRow = Pipeline | PipelineRun | BlockRun;
+export type NodeRow = Pipeline | PipelineRun | BlockRun | BatchOperation;
 
 export const NodeRef = builder.interfaceRef<NodeRow>('Node').implement({
   description: 'Whatever has a global id: opaque, but readable, like `run_1042`, `blk_77` or `pip_daily_sales`.',
   authScopes: forViewers,
-  resolveType: (row) => ('uuid' in row ? 'Pipeline' : 'blocksTotal' in row ? 'PipelineRun' : 'BlockRun'),
+  resolveType: (row) => {
+    if ('uuid' in row) return 'Pipeline';
+    if ('blocksTotal' in row) return 'PipelineRun';
+    return 'succeeded' in row ? 'BatchOperation' : 'BlockRun';
+  },
   fields: (t) => ({
     id: t.id({
       description: 'Unique in the whole API.',
@@ -50,6 +54,8 @@ async function loadNode({ loaders }: GraphQLContext, globalId: string): Promise<
   if (runId !== null) return loaders.pipelineRun.load(runId);
   const blockRunId = parseId('blk', globalId);
   if (blockRunId !== null) return loaders.blockRun.load(blockRunId);
+  const batchId = parseId('bop', globalId);
+  if (batchId !== null) return loaders.batchOperation.load(batchId);
   const pipelineUuid = parsePipelineId(globalId);
   if (pipelineUuid !== null) return loaders.pipeline.load(pipelineUuid);
   return null;

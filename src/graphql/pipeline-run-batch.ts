@@ -1,97 +1,140 @@
-import type { Answer, Refusal } from '../domain/refusal.ts';
+import type { BatchWork } from '../domain/batch.ts';
+import { done, type Refusal, refused } from '../domain/refusal.ts';
+
+import { type BatchItemResult, listBatchResults } from '../store/list-batches.ts';
+import type { Principal } from './access.ts';
+import { BatchOperationRef } from './batch-operation.ts';
+import { BatchResultRef } from './batch-result.ts';
 import { builder, forViewers } from './builder.ts';
-import { formatId, parseId } from './ids.ts';
-import { PipelineRunRef } from './pipeline-run.ts';
+import type { GraphQLContext } from './context.ts';
+import { refuseKey } from './idempotency-key.ts';
+import { parseId } from './ids.ts';
+import { whyNotStorable } from './json-input.ts';
+import { PipelineRunFilter, type PipelineRunFilterInput, pipelineRunCriteria } from './pipeline-run-filter.ts';
 import { UserErrorRef } from './refusals.ts';
 
-/** Doing something to chosen runs: each is decided by itself, and answers for itself. */
+/** Doing something to chosen runs: what all such mutations share. Each run is decided by itself, and answers for itself. */
 
-type Result = { readonly givenId: string; readonly runId: bigint | null; readonly refusal: Refusal | null };
+export type BatchPayload = { readonly batchId: bigint } | { readonly error: Refusal };
 
-const BatchResultRef = builder.objectRef<Result>('BatchResult').implement({
-  description:
-    'What happened to one run: `pipelineRun` is its state afterwards (the new run for RetryMode ALL), `error` why it was refused.',
-  authScopes: forViewers,
-  fields: (t) => ({
-    pipelineRunId: t.id({ description: 'The id that was given.', resolve: ({ givenId }) => givenId }),
-    pipelineRun: t.field({
-      type: PipelineRunRef,
-      nullable: true,
-      description: 'The run afterwards; null when there is none of that id.',
-      resolve: ({ runId }, _args, { loaders }) => (runId === null ? null : loaders.pipelineRun.load(runId)),
-    }),
-    error: t.field({
-      type: UserErrorRef,
-      nullable: true,
-      description: 'Why it was refused; null when it was done.',
-      resolve: ({ refusal }) => refusal,
-    }),
-  }),
-});
-
-export type BatchPayload = { readonly error: Refusal | null; readonly results: readonly Result[] };
+const resultsInPayload = 100;
 
 export const PipelineRunBatchPayload = builder.objectRef<BatchPayload>('PipelineRunBatchPayload').implement({
-  description: 'In the order of the ids given.',
+  description:
+    'In the order of the ids given. Up to 100 items end within the request; of more, `results` holds the first 100: follow `batch`.',
   authScopes: forViewers,
   fields: (t) => ({
+    batch: t.field({
+      type: BatchOperationRef,
+      nullable: true,
+      description: 'Null exactly when the whole was refused; then `error` says why.',
+      resolve: (payload, _args, { loaders }) =>
+        'batchId' in payload ? loaders.batchOperation.load(payload.batchId) : null,
+    }),
     error: t.field({
       type: UserErrorRef,
       nullable: true,
       description: 'Why the whole was refused; then nothing was done.',
-      resolve: ({ error }) => error,
+      resolve: (payload) => ('error' in payload ? payload.error : null),
     }),
     results: t.field({
       type: [BatchResultRef],
-      description: 'One for each id, in their order.',
-      resolve: ({ results }) => [...results],
+      description: 'One for each id, in their order: the first 100.',
+      resolve: async (payload, _args, { database }): Promise<BatchItemResult[]> =>
+        'error' in payload ? [] : [...(await listBatchResults(database, payload.batchId, 0, resultsInPayload, false))],
     }),
   }),
 });
 
-const mostRuns = 1_000;
-
 export const PipelineRunSelection = builder.inputType('PipelineRunSelection', {
-  description: 'Which runs.',
+  description:
+    'Exactly one: the runs by id (at most 1,000), by filter, or the frozen set of a previewed batch (`planId` = its id; mode, fromBlock and variables come from it).',
   fields: (t) => ({
     ids: t.idList({ description: 'By their ids: at least one, at most 1,000.' }),
+    filter: t.field({ type: PipelineRunFilter, description: 'All that meet it now, oldest first.' }),
+    planId: t.id({ description: 'Those of a preview: the id of its batch.' }),
   }),
 });
 
-/** Runs at a time: each is a transaction of its own, and others want connections too. */
-const atOnce = 4;
+type Selection = typeof PipelineRunSelection.$inferInput;
 
-/** Acts on each run of a selection by ids; answers in their order. The whole is refused when there are none or too many. */
-export async function forEachRun(
-  ids: readonly string[] | null | undefined,
-  act: (runId: bigint) => Promise<Answer<{ readonly runId: bigint }>>,
+export type BatchInput = {
+  readonly selection: Selection;
+  readonly reason?: string | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
+};
+
+/** Starts a batch, or carries out the plan that is selected. */
+export async function startBatch(
+  { engine, principal }: GraphQLContext,
+  work: BatchWork,
+  input: BatchInput,
+  isPreview = false,
 ): Promise<BatchPayload> {
-  if (!ids || ids.length === 0 || ids.length > mostRuns) {
-    const message = ids?.length
-      ? `${ids.length} runs; at most ${mostRuns} can be chosen at once.`
-      : 'Choose at least one run: selection.ids is empty.';
-    return { error: { code: 'INVALID_INPUT', path: ['input', 'selection', 'ids'], message }, results: [] };
+  const refusal = typeof input.idempotencyKey === 'string' ? refuseKey(input.idempotencyKey) : null;
+  if (refusal) return { error: refusal };
+  const why = whyNotStorable(input.reason ?? '');
+  if (why !== null) {
+    const message = `The reason holds ${why}, which can't be kept.`;
+    return { error: { code: 'INVALID_INPUT', path: ['input', 'reason'], message } };
   }
-  const results: Result[] = [];
-  const waiting = ids.entries();
-  const work = async () => {
-    for (const [index, givenId] of waiting) results[index] = await actOn(givenId, act);
+  const selection = readSelection(input.selection);
+  if (!selection.ok) return { error: selection.refusal };
+  const shared = {
+    actor: (principal as Principal).name,
+    reason: input.reason ?? null,
+    idempotencyKey: input.idempotencyKey ?? null,
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
-  return { error: null, results };
+  const chosen = selection.value;
+  if (chosen.kind === 'plan' && isPreview) {
+    return { error: invalid('planId', 'A plan can not be previewed again. Choose by ids or by a filter.') };
+  }
+  const answer =
+    chosen.kind === 'plan'
+      ? await engine.carryOutBatch({
+          ...shared,
+          batchId: chosen.batchId,
+          action: work.action,
+          expectedAttempt: work.retry?.expectedAttempt ?? null,
+        })
+      : await engine.startBatch({ ...shared, work, selection: chosen, isPreview });
+  return answer.ok ? answer.value : { error: answer.refusal };
 }
 
-async function actOn(
-  givenId: string,
-  act: (runId: bigint) => Promise<Answer<{ readonly runId: bigint }>>,
-): Promise<Result> {
-  const runId = parseId('run', givenId);
-  if (runId === null) {
-    const message = `${JSON.stringify(givenId)} is not the id of a pipeline run; one looks like ${formatId('run', 1042n)}.`;
-    return { givenId, runId: null, refusal: { code: 'INVALID_INPUT', message } };
+/** A filter that can't be meant refuses the whole as data: it is part of what was asked to be done. */
+function readSelection({ ids, filter, planId }: Selection) {
+  const given = [ids, filter, planId].filter((one) => one !== null && one !== undefined);
+  if (given.length !== 1) {
+    return refused(
+      invalid(null, `Choose runs in exactly one way, by ids, filter or planId; the selection has ${given.length}.`),
+    );
   }
-  const answer = await act(runId);
-  return answer.ok
-    ? { givenId, runId: answer.value.runId, refusal: null }
-    : { givenId, runId, refusal: answer.refusal };
+  if (ids) {
+    return done({ kind: 'ids' as const, given: ids.map((id) => ({ id: storable(id), runId: parseId('run', id) })) });
+  }
+  if (filter) return readFilter(filter);
+  const batchId = parseId('bop', planId ?? '');
+  if (batchId !== null) return done({ kind: 'plan' as const, batchId });
+  return refused({
+    code: 'PLAN_EXPIRED',
+    path: ['input', 'selection', 'planId'],
+    message: `There is no plan ${JSON.stringify(planId)}; the id of one looks like bop_9. Preview again.`,
+  });
+}
+
+function readFilter(filter: PipelineRunFilterInput) {
+  try {
+    return done({ kind: 'filter' as const, criteria: pipelineRunCriteria(filter) });
+  } catch (error) {
+    return refused(invalid('filter', error instanceof Error ? error.message : String(error)));
+  }
+}
+
+/** What is no id is kept with the answer, as far as Postgres can keep it. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\uFFFD').slice(0, 200);
+}
+
+function invalid(field: string | null, message: string): Refusal {
+  return { code: 'INVALID_INPUT', path: ['input', 'selection', ...(field === null ? [] : [field])], message };
 }

@@ -70,7 +70,7 @@ export const InvalidInputError = builder.objectRef<RefusalOf<'INVALID_INPUT'>>(t
   authScopes: forViewers,
 });
 
-builder.objectRef<RefusalOf<'INVALID_STATE'>>(typeNames.INVALID_STATE).implement({
+export const InvalidStateError = builder.objectRef<RefusalOf<'INVALID_STATE'>>(typeNames.INVALID_STATE).implement({
   description: 'The run is in a status that does not allow the action.',
   interfaces: [UserErrorRef],
   authScopes: forViewers,

@@ -3,6 +3,7 @@ import type { TriggerPipelineInput } from '../engine/trigger-pipeline.ts';
 import type { Principal } from './access.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
+import { refuseKey } from './idempotency-key.ts';
 import { parseId } from './ids.ts';
 import { refuseJson, whyNotStorable } from './json-input.ts';
 import { PipelineRunRef } from './pipeline-run.ts';
@@ -116,25 +117,9 @@ export function readTriggerInput(
   });
 }
 
-const longestKey = 128;
-
 function refuseInput({ pipelineUuid, variables, idempotencyKey }: Input): Refusal | null {
-  const length = idempotencyKey?.length;
-  if (length !== undefined && (length === 0 || length > longestKey)) {
-    return {
-      code: 'INVALID_INPUT',
-      path: ['input', 'idempotencyKey'],
-      message: `The key has ${length} characters; it can have 1 to ${longestKey}.`,
-    };
-  }
-  const why = whyNotStorable(idempotencyKey ?? '');
-  if (why !== null) {
-    return {
-      code: 'INVALID_INPUT',
-      path: ['input', 'idempotencyKey'],
-      message: `The key holds ${why}, which can't be kept.`,
-    };
-  }
+  const wrongKey = typeof idempotencyKey === 'string' ? refuseKey(idempotencyKey) : null;
+  if (wrongKey) return wrongKey;
   if (whyNotStorable(pipelineUuid) !== null) {
     const message = `There is no pipeline ${JSON.stringify(pipelineUuid)}.`;
     return { code: 'NOT_FOUND', path: ['input', 'pipelineUuid'], message };

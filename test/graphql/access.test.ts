@@ -6,21 +6,39 @@ import { errorCode, startApi, type TestApi } from './api.ts';
 
 let api: TestApi;
 
+/** One that exists. */
+let batchId: string;
+
 beforeAll(async () => {
   api = await startApi();
+  const { plan } = await api.data<{ plan: { batch: { id: string } } }>(
+    'mutation { plan: previewPipelineRunBatch(input: {action: CANCEL, selection: {filter: {}}}) { batch { id } } }',
+  );
+  batchId = plan.batch.id;
 });
 afterAll(() => api?.close());
+
+const inputs: Record<string, string> = {
+  triggerPipelineRun: '{pipelineUuid: "sales"}',
+  triggerPipelineRuns: '{runs: [{pipelineUuid: "sales"}]}',
+  cancelAllRunningPipelineRuns: '{pipelineUuid: "sales"}',
+  retryIncompleteBlockRuns: '{pipelineUuid: "sales"}',
+  previewPipelineRunBatch: '{action: CANCEL, selection: {ids: ["run_1"]}}',
+  abortBatchOperation: '{id: "bop_1"}',
+};
+/** What only an ADMIN may do; an operator is refused like a viewer. */
+const forAdmins = new Set(['deletePipelineRuns']);
 
 /** A document for a root field, with the arguments that it needs and one field of its answer. */
 function documentFor(operation: 'query' | 'mutation' | 'subscription', name: string): string {
   const root = createSchema().getRootType(operation as never);
   const field = root!.getFields()[name]!;
   const required: Record<string, string> = {
-    id: '"run_1"',
+    id: name === 'batchOperationProgress' ? `"${batchId}"` : '"run_1"',
     ids: '["run_1"]',
     uuid: '"sales"',
     filter: '{}',
-    input: name === 'triggerPipelineRun' ? '{pipelineUuid: "sales"}' : '{selection: {ids: ["run_1"]}}',
+    input: inputs[name] ?? '{selection: {ids: ["run_1"]}}',
   };
   const given = field.args.filter((argument) => String(argument.type).endsWith('!'));
   const list = given.map((argument) => `${argument.name}: ${required[argument.name]}`).join(', ');
@@ -42,14 +60,31 @@ test.each(queries)('nobody can not ask %s, and a viewer can', async (name) => {
 test.each(mutations)('nobody and a viewer are refused %s as data, and an operator is not', async (name) => {
   const source = documentFor('mutation', name).replace(
     '{ __typename }',
-    '{ __typename ...on PipelineRunBatchPayload { error { code } } }',
+    '{ __typename ...on PipelineRunBatchPayload { error { code } } ...on TriggerPipelineRunsPayload { results { __typename } } }',
   );
   const [nobody, viewer, operator] = await Promise.all(
-    ([null, 'VIEWER', 'OPERATOR'] as const).map(async (role) => JSON.stringify(await api.ask(source, { role }))),
+    ([null, 'VIEWER', forAdmins.has(name) ? 'ADMIN' : 'OPERATOR'] as const).map(async (role) =>
+      JSON.stringify(await api.ask(source, { role })),
+    ),
   );
   expect(viewer).toMatch(/ForbiddenError|"code":"FORBIDDEN"/);
   expect(nobody).toMatch(/ForbiddenError|FORBIDDEN/);
   expect(operator).not.toMatch(/ForbiddenError|FORBIDDEN/);
+});
+
+test('an operator may not delete runs, nor preview or abort it', async () => {
+  const preview =
+    'mutation { previewPipelineRunBatch(input: {action: DELETE, selection: {filter: {}}}) { batch { id } error { code } } }';
+  const plan = await api.data<{ previewPipelineRunBatch: { batch: { id: string } } }>(preview, {});
+  const { id } = plan.previewPipelineRunBatch.batch;
+  const documents = [
+    preview,
+    documentFor('mutation', 'deletePipelineRuns').replace('__typename', 'error { code }'),
+    `mutation { abortBatchOperation(input: {id: "${id}"}) { __typename } }`,
+  ];
+  for (const source of documents) {
+    expect(JSON.stringify(await api.ask(source, { role: 'OPERATOR' }))).toMatch(/ForbiddenError|"code":"FORBIDDEN"/);
+  }
 });
 
 test.each(subscriptions)('nobody can not subscribe to %s, and a viewer can', async (name) => {

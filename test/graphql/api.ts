@@ -1,6 +1,7 @@
 import { createSourceEventStream, type ExecutionResult, execute, parse } from 'graphql';
-import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
-import { retryPipelineRun } from '../../src/engine/retry-pipeline-run.ts';
+import { abortBatchOperation } from '../../src/engine/abort-batch.ts';
+import { carryOutBatch } from '../../src/engine/carry-out-batch.ts';
+import { startBatch } from '../../src/engine/start-batch.ts';
 import { triggerPipelineRun, triggerPipelineRuns } from '../../src/engine/trigger-pipeline.ts';
 import { startEventFeed } from '../../src/events/feed.ts';
 import type { Role } from '../../src/graphql/access.ts';
@@ -54,8 +55,9 @@ export async function startApi(
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(engine, inputs),
-      retryPipelineRun: (input) => retryPipelineRun(engine, input),
-      cancelPipelineRun: (input) => cancelPipelineRun(engine, input),
+      startBatch: (input) => startBatch(engine, input),
+      carryOutBatch: (input) => carryOutBatch(engine, input),
+      abortBatchOperation: (batchId) => abortBatchOperation(engine, batchId),
     },
     feed: feed ?? silentFeed,
     outputs: parts.outputs ?? noOutputs,

@@ -97,7 +97,8 @@ test('a selection of nothing or of too much, a mode without its block and strang
   const inputs = [
     { selection: {} },
     { selection: { ids: [] } },
-    { selection: { ids } },
+    { selection: { filter: {}, ids: ['run_1'] } },
+    { selection: { filter: { id: { in: ['nonsense'] } } } },
     { selection: { ids: ['run_1'] }, mode: 'FROM_BLOCK' },
     { selection: { ids: ['run_1'] }, fromBlock: 'load' },
     { selection: { ids: ['run_1'] }, variables: JSON.parse('{"__proto__": 1}') },
@@ -108,6 +109,7 @@ test('a selection of nothing or of too much, a mode without its block and strang
       results: [],
     });
   }
+  expect(await ask(retry, { selection: { ids } })).toMatchObject({ error: { __typename: 'LimitExceededError' } });
 });
 
 test('a viewer is told, as data, that retrying and cancelling are not for them, and nothing happens', async () => {

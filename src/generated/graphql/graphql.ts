@@ -38,6 +38,8 @@ export type BlockRunStatusChangeFilter = {
 
 /** Which runs to cancel. */
 export type CancelPipelineRunsInput = {
+  /** 1–128 characters, unique among cancels: the same input gives the same batch again, another gives ConflictError. */
+  readonly idempotencyKey?: string | null | undefined;
   /** For the history: why. */
   readonly reason?: string | null | undefined;
   /** Which runs. */
@@ -136,10 +138,14 @@ export type PipelineRunFilter = {
   readonly triggerId?: IdFilter | null | undefined;
 };
 
-/** Which runs. */
+/** Exactly one: the runs by id (at most 1,000), by filter, or the frozen set of a previewed batch (`planId` = its id; mode, fromBlock and variables come from it). */
 export type PipelineRunSelection = {
+  /** All that meet it now, oldest first. */
+  readonly filter?: PipelineRunFilter | null | undefined;
   /** By their ids: at least one, at most 1,000. */
   readonly ids?: ReadonlyArray<string> | null | undefined;
+  /** Those of a preview: the id of its batch. */
+  readonly planId?: string | null | undefined;
 };
 
 /** Where a pipeline run stands: initial → running → completed, failed or cancelled. */
@@ -197,7 +203,9 @@ export type RetryPipelineRunsInput = {
   readonly expectedAttempt?: number | null | undefined;
   /** With mode FROM_BLOCK: the uuid of the block. */
   readonly fromBlock?: string | null | undefined;
-  /** INCOMPLETE unless given. */
+  /** 1–128 characters, unique among retries: the same input gives the same batch again, another gives ConflictError. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** INCOMPLETE unless given; not with a plan. */
   readonly mode?: RetryMode | null | undefined;
   /** For the history: why. */
   readonly reason?: string | null | undefined;

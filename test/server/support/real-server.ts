@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { cancelPipelineRun } from '../../../src/engine/cancel-pipeline-run.ts';
-import { retryPipelineRun } from '../../../src/engine/retry-pipeline-run.ts';
+import { abortBatchOperation } from '../../../src/engine/abort-batch.ts';
+import { carryOutBatch } from '../../../src/engine/carry-out-batch.ts';
+import { startBatch } from '../../../src/engine/start-batch.ts';
 import { triggerPipelineRun, triggerPipelineRuns } from '../../../src/engine/trigger-pipeline.ts';
 import { createContextFactory, type GraphQLServices } from '../../../src/graphql/context.ts';
 import { documentLimits } from '../../../src/graphql/limits.ts';
@@ -23,8 +24,9 @@ export async function startReal(feed: GraphQLServices['feed']) {
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(engine, inputs),
-      retryPipelineRun: (input) => retryPipelineRun(engine, input),
-      cancelPipelineRun: (input) => cancelPipelineRun(engine, input),
+      startBatch: (input) => startBatch(engine, input),
+      carryOutBatch: (input) => carryOutBatch(engine, input),
+      abortBatchOperation: (batchId) => abortBatchOperation(engine, batchId),
     },
     outputs: { root: '/nowhere', sample: () => Promise.reject(new Error('There are no outputs.')) },
     server: {

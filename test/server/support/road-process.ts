@@ -21,8 +21,9 @@ const createContext = createContextFactory({
   engine: {
     triggerPipelineRun: refuses,
     triggerPipelineRuns: refuses,
-    retryPipelineRun: refuses,
-    cancelPipelineRun: refuses,
+    startBatch: refuses,
+    carryOutBatch: refuses,
+    abortBatchOperation: refuses,
   },
   outputs: { root: '/nowhere', sample: refuses },
   server: {
