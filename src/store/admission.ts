@@ -35,7 +35,10 @@ export async function admissionSnapshot(client: Client, pipelineUuid: string | n
  * that a crowd in one costs the others nothing.
  */
 async function initialRuns(client: Client, pipelineUuid: string | null): Promise<AdmissionSnapshot['candidates']> {
-  const only = pipelineUuid === null ? '' : 'and pipeline_uuid = $1';
+  const [only, after] =
+    pipelineUuid === null
+      ? ['', '(pipeline_uuid, coalesce(trigger_id, 0)) > (g.pipeline_uuid, g.trigger_key)']
+      : ['and pipeline_uuid = $1', 'coalesce(trigger_id, 0) > g.trigger_key'];
   const result = await client.query<{
     id: bigint;
     pipeline_uuid: string;
@@ -51,7 +54,7 @@ async function initialRuns(client: Client, pipelineUuid: string | null): Promise
              union all
              select next.* from groups g cross join lateral (
                select pipeline_uuid, coalesce(trigger_id, 0) from pipeline_run
-                where status = 'initial' ${only} and (pipeline_uuid, coalesce(trigger_id, 0)) > (g.pipeline_uuid, g.trigger_key)
+                where status = 'initial' ${only} and ${after}
                 order by pipeline_uuid, coalesce(trigger_id, 0) limit 1) next)
            select head.* from groups g cross join lateral (
              select r.id, r.pipeline_uuid, r.trigger_id, r.execution_date, r.cause = 'backfill' as is_of_backfill,
