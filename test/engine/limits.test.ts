@@ -157,3 +157,44 @@ describe('skip', () => {
     await expectInvariants(engine.database);
   });
 });
+
+describe('three triggers of one pipeline', () => {
+  test('two may run in all: of hourly, daily and weekly the two with the oldest dates start', async () => {
+    await engine.pipeline('two_in_all', [[]], { concurrency: { pipelineRunLimitAllTriggers: 2 } });
+    for (const interval of ['hourly', 'daily', 'weekly']) await trigger('two_in_all', interval, `@${interval}`);
+    engine.setNow(new Date('2023-05-01T01:20:33Z'));
+    await fireTriggers(engine.context);
+    await engine.admit();
+    engine.setNow(null);
+    expect(await statusByTrigger('two_in_all')).toEqual({ hourly: 'initial', daily: 'running', weekly: 'running' });
+  });
+
+  test.each(['wait', 'skip'] as const)(
+    'one each and two in all, one running: the first %ss, the second runs, the third %ss',
+    async (what) => {
+      const pipeline = `one_each_${what}`;
+      await engine.pipeline(pipeline, [[]], {
+        concurrency: { pipelineRunLimit: 1, pipelineRunLimitAllTriggers: 2, onPipelineRunLimitReached: what },
+      });
+      const first = await trigger(pipeline, 'first', '@hourly');
+      const running = await engine.start(pipeline, { triggerId: first });
+      for (const name of ['second', 'third']) await trigger(pipeline, name, '@hourly');
+      engine.setNow(new Date('2026-03-01T10:00:01Z'));
+      await fireTriggers(engine.context);
+      await engine.admit();
+      engine.setNow(null);
+      const over = what === 'wait' ? 'initial' : 'cancelled';
+      expect(await statusByTrigger(pipeline)).toEqual({ first: over, second: 'running', third: over });
+      expect(await statusesOf([running])).toEqual(['running']);
+    },
+  );
+
+  /** Of the newest run of each trigger. */
+  async function statusByTrigger(pipelineUuid: string): Promise<Record<string, string>> {
+    const { rows } = await engine.database.pool.query<{ trigger_name: string; status: string }>(
+      'select trigger_name, status from pipeline_run where pipeline_uuid = $1 order by id',
+      [pipelineUuid],
+    );
+    return Object.fromEntries(rows.map((row) => [row.trigger_name, row.status]));
+  }
+});
