@@ -68,6 +68,11 @@ export type BlockContext = {
   readonly blockRunId: number;
   /** 1-based number of the attempt of this block run, retries by people included. */
   readonly attempt: number;
+  /**
+   * Rises with every claim of this block run. Where the world outside keeps the highest one that it has seen, it can refuse what
+   * an older attempt still writes: one whose worker was cut off and has not heard yet that it was replaced.
+   */
+  readonly fence: number;
   readonly projectDir: string;
 };
 

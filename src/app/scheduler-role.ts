@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { removeRunOutputs } from '../outputs/remove-run-outputs.ts';
 import { type CatalogSync, startCatalogSync } from '../scheduler/catalog-sync.ts';
+import { startPresence } from '../scheduler/presence.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
-import { enterScheduler } from '../store/scheduler-presence.ts';
 import type { Foundation } from './foundation.ts';
 
 /** Starts the role scheduler: keeps the catalogue as the project folder has it, and runs the loops that wait on time or capacity. */
@@ -14,9 +14,8 @@ export async function startSchedulerRole(
   const onError = (what: string, error: unknown) => logger.error({ err: error }, what);
   const sync = await startCatalogSync(context, { projectDir: config.projectDir, env: process.env, onError });
   onStop(sync.stop);
-  const presence = await database.connect('scheduler');
-  onStop(() => presence.end());
-  await enterScheduler(presence);
+  const presence = await startPresence(database, (error) => onError('could not show that a scheduler is here', error));
+  onStop(presence.stop);
   const scheduler = startScheduler(context, {
     monotonicMs: () => performance.now(),
     ownWorkers,

@@ -9,38 +9,60 @@ export type Look = {
   readonly lockIsFree: boolean;
 };
 
-/** What is remembered of a worker between looks: since when its counter stands still, and in how many looks. */
+/** What is remembered of a worker between looks: how long its counter has been seen to stand still, and in how many looks. */
 export type Standstill = {
-  readonly sinceMs: number;
   readonly counter: bigint | null;
+  readonly atMs: number;
+  readonly stillMs: number;
   readonly looks: number;
+  /** Its lock was seen held: only then does a free one say that somebody let go of it. */
+  readonly lockWasHeld: boolean;
   readonly freeLooks: number;
 };
 
-/** How long a counter stands still before its worker is lost: beats come every 500 ms from one that holds work, every 10 s from an idle one. */
-const lossRules = { stillMs: 2000, idleStillMs: 25_000, looks: 4, freeStillMs: 600, freeLooks: 3 } as const;
+/**
+ * How long a counter stands still before its worker is lost: beats come every 500 ms from one that holds work, every 10 s from an
+ * idle one. Between two looks at most `creditMs` count: when the looker slept or its database did not answer, so may have everybody.
+ */
+const lossRules = {
+  stillMs: 2000,
+  idleStillMs: 25_000,
+  looks: 4,
+  freeStillMs: 600,
+  freeLooks: 3,
+  creditMs: 500,
+} as const;
+
+/** Looks at an idle machine's workers come every 2 s; those must not stretch the patience with an idle worker. */
+const idleCreditMs = 2500;
 
 /**
- * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks (25 s when it
- * holds nothing), or, when its session is gone too, for 0.6 s in at least 3. Only the looker's own monotonic clock counts: a sleeping laptop, a Postgres restart or a stopped clock
- * loses nobody, because `forget` begins anew.
+ * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks (25 s when it holds nothing), or, when
+ * its session was there and is gone too, for 0.6 s in at least 3. Only the looker's own monotonic clock counts, and only while
+ * it looks: a sleeping laptop, a Postgres restart or a stopped clock loses nobody. After a Postgres crash every lock is free and
+ * no beat is left, so a lock that was never seen held hints at nothing, and a missing beat may be that of a busy worker.
  */
 export function judgeWorker(
   before: Standstill | null,
   look: Look,
 ): { readonly standstill: Standstill; readonly lost: boolean } {
-  if (before === null || before.counter !== look.counter) {
-    const standstill = { sinceMs: look.atMs, counter: look.counter, looks: 1, freeLooks: look.lockIsFree ? 1 : 0 };
-    return { standstill, lost: false };
+  const { atMs, counter } = look;
+  const lockWasHeld = (before?.lockWasHeld ?? false) || !look.lockIsFree;
+  const freeLooks = look.lockIsFree && lockWasHeld ? 1 : 0;
+  if (before === null || before.counter !== counter) {
+    return { standstill: { counter, atMs, stillMs: 0, looks: 1, lockWasHeld, freeLooks }, lost: false };
   }
+  const isBusy = look.busy > 0 || counter === null;
   const standstill = {
-    ...before,
+    counter,
+    atMs,
+    stillMs: before.stillMs + Math.min(atMs - before.atMs, isBusy ? lossRules.creditMs : idleCreditMs),
     looks: before.looks + 1,
-    freeLooks: look.lockIsFree ? before.freeLooks + 1 : 0,
+    lockWasHeld,
+    freeLooks: freeLooks === 0 ? 0 : before.freeLooks + 1,
   };
-  const stillMs = look.atMs - before.sinceMs;
-  const patience = look.busy > 0 ? lossRules.stillMs : lossRules.idleStillMs;
-  const silent = stillMs >= patience && standstill.looks >= lossRules.looks;
-  const gone = stillMs >= lossRules.freeStillMs && standstill.freeLooks >= lossRules.freeLooks;
+  const silent =
+    standstill.stillMs >= (isBusy ? lossRules.stillMs : lossRules.idleStillMs) && standstill.looks >= lossRules.looks;
+  const gone = standstill.stillMs >= lossRules.freeStillMs && standstill.freeLooks >= lossRules.freeLooks;
   return { standstill, lost: silent || gone };
 }

@@ -10,7 +10,7 @@ import { tellChangedBlockers } from '../engine/tell-blockers.ts';
 import { timeOutRuns } from '../engine/time-out-runs.ts';
 import { activeTimeTriggers } from '../store/catalog.ts';
 import { nextDeadline } from '../store/pipeline-runs.ts';
-import { restoreReadyRows } from '../store/workers.ts';
+import { restoreReadyRows, workersThatLeftWork } from '../store/workers.ts';
 import { startLoop } from './loop.ts';
 import { watchWorkers } from './watch-workers.ts';
 
@@ -33,8 +33,8 @@ const sleepMs = {
   deletedRuns: 60_000,
 } as const;
 
-/** A queued block run without a ready row for this long lost it, in milliseconds. */
-const readyRowMissingMs = 5000;
+/** What waits without a ready row, or is held by a worker that has ended, for this long is nobody's any more, in milliseconds. */
+const leftAloneMs = 5000;
 
 /** Starts the loops that wait on time or capacity. Several schedulers may run: each round is safe to run twice. */
 export function startScheduler(
@@ -84,7 +84,9 @@ export function startScheduler(
   );
   const restore = loop('could not restore the queue', async () => {
     const now = context.now();
-    if ((await restoreReadyRows(pool, new Date(now.getTime() - readyRowMissingMs), now)) > 0) context.wake('ready');
+    const before = new Date(now.getTime() - leftAloneMs);
+    if ((await restoreReadyRows(pool, before, now)) > 0) context.wake('ready');
+    for (const id of await workersThatLeftWork(pool, before)) await releaseLostClaims(context, id);
     return sleepMs.restore;
   });
 

@@ -6,8 +6,8 @@ import { sightWorkers } from '../store/workers.ts';
 const lookMs = { others: 200, onlyOwn: 2000 } as const;
 
 /**
- * Makes the round that finds lost workers. What it remembers begins anew whenever a look took long or failed: then it was us
- * who slept, or the database, and nobody is lost for it.
+ * Makes the round that finds lost workers. What it remembers begins anew whenever a look failed or this process slept: then it was
+ * us who stood still, or the database, and nobody is lost for it.
  */
 export function watchWorkers(
   context: EngineContext,
@@ -28,10 +28,16 @@ export function watchWorkers(
     const own = new Set(options.ownWorkers());
     const others = sightings.filter((sighting) => !own.has(sighting.id));
     lastLookMs = options.monotonicMs();
+    const lost: bigint[] = [];
     for (const { id, ...sighting } of others) {
-      const { standstill, lost } = judgeWorker(before.get(id) ?? null, { atMs: lastLookMs, ...sighting });
-      if (lost) await release(id);
-      else remembered.set(id, standstill);
+      const verdict = judgeWorker(before.get(id) ?? null, { atMs: lastLookMs, ...sighting });
+      remembered.set(id, verdict.standstill);
+      if (verdict.lost) lost.push(id);
+    }
+    // All were judged first: where one can't be released, the next round finds the others as still as before.
+    for (const id of lost) {
+      await release(id);
+      remembered.delete(id);
     }
     return others.length > 0 ? lookMs.others : lookMs.onlyOwn;
   };

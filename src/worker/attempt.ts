@@ -33,8 +33,8 @@ export type Attempt = {
   readonly stop: (cause: Exclude<StopCause, null>, graceMs: number) => void;
 };
 
-/** Runs a claimed block: prepare → start → stream logs → collect → judge. */
-export function runAttempt(setting: AttemptSetting, claim: Claim): Attempt {
+/** Runs a claimed block, once `after` has settled: prepare → start → stream logs → collect → judge. */
+export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promise<unknown>): Attempt {
   let running: RunningAttempt | null = null;
   let stopCause: StopCause = null;
   /** Of the newest request to stop: how long it leaves. */
@@ -48,6 +48,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim): Attempt {
   };
 
   async function execute(): Promise<Finish> {
+    await after;
     const log = startLog(setting, claim);
     const block = await setting.contexts.block(claim.pipeline, claim.version, claim.uuid);
     const executor = block && setting.executorOf(block);

@@ -96,7 +96,8 @@ export function startBatcher(options: BatcherOptions): Batcher {
       if (!ended) options.onError(error);
       const broken = client;
       client = null;
-      await broken?.end().catch(() => {});
+      // Not waited for: a connection without an other end takes its time.
+      broken?.end().catch(() => {});
       inFlight = false;
       hungry = true;
       failures++;
@@ -106,12 +107,17 @@ export function startBatcher(options: BatcherOptions): Batcher {
 
   async function reconnect(): Promise<pg.Client> {
     const fresh = await options.connect();
-    if (failures > 0) {
-      const known = new Set(waiting.map((finish) => `${finish.blockRunId}:${finish.fence}`));
+    if (failures === 0) return fresh;
+    try {
       const lost = await options.lostClaims(fresh);
+      // What ended while that was asked is known by now.
+      const known = new Set(waiting.map((finish) => `${finish.blockRunId}:${finish.fence}`));
       waiting.push(...lost.filter((finish) => !known.has(`${finish.blockRunId}:${finish.fence}`)));
+      return fresh;
+    } catch (error) {
+      await fresh.end().catch(() => {});
+      throw error;
     }
-    return fresh;
   }
 
   queueMicrotask(pump);

@@ -1,6 +1,7 @@
 import type { BlockDefinition } from '../domain/pipeline.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
+import { endSessions, type Session, sessionOf } from '../store/sessions.ts';
 import { step } from '../store/step.ts';
 import { claimsHeld, claimsToStop, endWorker, recordPids, registerWorker, vacuumReady } from '../store/workers.ts';
 import { type Attempt, givenBack, runAttempt } from './attempt.ts';
@@ -76,9 +77,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     vacuumReady(database.pool).catch((error) => onError('could not vacuum the queue', error));
   }
 
+  /** The batcher's session, and before it those that broke and may not be gone yet. */
+  const sessions: Session[] = [];
   const batcher = startBatcher({
     connect: async () => {
       const client = await database.connect('worker');
+      sessions.push(await sessionOf(client));
       await rehearse(client, context.now()).catch((error) => onError('could not rehearse', error));
       return client;
     },
@@ -88,12 +92,20 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       return result;
     },
     lostClaims: async (client) => {
+      // What an earlier session commits after this look would be found by nobody: so it has to be gone first.
+      const earlier = sessions.slice(0, -1);
+      await endSessions(client, earlier);
+      sessions.splice(0, earlier.length);
       const held = await claimsHeld(client, id);
-      return held.filter((claim) => !running.has(claim.id)).map(givenBack);
+      return held.filter((claim) => running.get(claim.id)?.claim.fence !== claim.fence).map(givenBack);
     },
     freeSlots: () => options.slots - running.size,
     start: (claim) => {
-      const attempt = runAttempt(setting, claim);
+      // One of the same block run still here: this worker was taken for lost meanwhile, and got the block run again. It waits
+      // until nothing of its forerunner runs.
+      const forerunner = running.get(claim.id);
+      forerunner?.stop('run_ends', 0);
+      const attempt = runAttempt(setting, claim, forerunner?.finish);
       running.set(claim.id, attempt);
       beat.busy(running.size);
       attempt.finish.then((finish) => {

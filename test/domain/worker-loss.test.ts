@@ -21,11 +21,15 @@ describe('a worker is lost', () => {
   });
 
   test('0.6 s after, when its session is gone too', () => {
-    expect(lostAt(every(200, 5000, () => ({ counter: 7n, busy: 1, lockIsFree: true })))).toBe(600);
+    expect(lostAt(every(200, 5000, (at) => ({ counter: 7n, busy: 1, lockIsFree: at >= 200 })))).toBe(600);
   });
 
-  test('also when it never beat, once its session is gone', () => {
-    expect(lostAt(every(200, 5000, () => ({ counter: null, busy: 0, lockIsFree: true })))).toBe(600);
+  test('2 s after a Postgres crash has emptied the beats, when it died with it', () => {
+    expect(lostAt(every(200, 5000, () => ({ counter: null, busy: 0, lockIsFree: true })))).toBe(2000);
+  });
+
+  test('25 s after its last beat, when it held nothing', () => {
+    expect(lostAt(every(2000, 40_000, () => ({ counter: 7n, busy: 0, lockIsFree: false })))).toBe(26_000);
   });
 });
 
@@ -48,6 +52,27 @@ describe('a worker is not lost', () => {
         { atMs: 0, counter: 1n, busy: 1, lockIsFree: false },
         { atMs: 60_000, counter: 1n, busy: 1, lockIsFree: false },
       ]),
+    ).toBeNull();
+  });
+
+  test('when everything stood still for a minute between two looks or within one', () => {
+    const looks = every(200, 3000, (at) => ({ counter: BigInt(Math.floor(at / 500)), busy: 1, lockIsFree: false }));
+    for (let stop = 0; stop < looks.length; stop++) {
+      for (const ms of [2500, 60_000]) {
+        expect(lostAt(looks.map((look, i) => (i > stop ? { ...look, atMs: look.atMs + ms } : look)))).toBeNull();
+      }
+    }
+  });
+
+  test('when Postgres comes back and its session is not there yet', () => {
+    expect(
+      lostAt(
+        every(200, 4000, (at) => ({
+          counter: at < 1200 ? 7n : BigInt(8 + Math.floor(at / 500)),
+          busy: 1,
+          lockIsFree: at < 1200,
+        })),
+      ),
     ).toBeNull();
   });
 

@@ -7,7 +7,7 @@ import { settleRuns } from '../../src/engine/settle-runs.ts';
 import { timeOutRuns } from '../../src/engine/time-out-runs.ts';
 import { triggerPipelineRun } from '../../src/engine/trigger-pipeline.ts';
 import type { Claim } from '../../src/store/step.ts';
-import { claimsToStop } from '../../src/store/workers.ts';
+import { claimsToStop, endWorker, workersThatLeftWork } from '../../src/store/workers.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
 import { expectInvariants } from '../support/invariants.ts';
 
@@ -334,6 +334,20 @@ describe('a lost worker', () => {
       { number: 2, status: 'failed', reason_code: 'WORKER_LOST' },
     ]);
     await expectInvariants(engine.database, run);
+  });
+
+  test('one that has ended and still holds block runs is found, once both lie some time back', async () => {
+    await engine.pipeline('left_work', [[]]);
+    await engine.start('left_work');
+    const gone = await engine.worker();
+    expect((await gone.step(1)).claims).toHaveLength(1);
+    const inAWhile = new Date(Date.now() + 60_000);
+    expect(await workersThatLeftWork(engine.database.pool, inAWhile)).not.toContain(gone.id);
+    await endWorker(engine.database.pool, gone.id, new Date());
+    expect(await workersThatLeftWork(engine.database.pool, inAWhile)).toContain(gone.id);
+    expect(await workersThatLeftWork(engine.database.pool, new Date(Date.now() - 5000))).not.toContain(gone.id);
+    await releaseLostClaims(engine.context, gone.id);
+    expect(await workersThatLeftWork(engine.database.pool, inAWhile)).not.toContain(gone.id);
   });
 
   test('what it was stopping is cancelled, and its attempt says that the worker was lost', async () => {

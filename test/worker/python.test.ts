@@ -59,7 +59,7 @@ def f(*args, **kwargs):
       { variables: { TOP: 3 }, configuration: { x: { y: [1] } }, retryAttempt: 2, blockUuid: 'mine' },
     );
     expect(values(outcome)).toEqual([
-      `(3, {'x': {'y': [1]}}, {}, 'pipeline', 'mine', '${house.projectDir}', {'attempts': 2})`,
+      `(3, {'x': {'y': [1]}}, {'attempt': 1, 'fence': 1}, 'pipeline', 'mine', '${house.projectDir}', {'attempts': 2})`,
     ]);
   });
 

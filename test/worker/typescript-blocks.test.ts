@@ -13,6 +13,7 @@ test('a block gets what it is promised', async () => {
       configuration: { deep: { x: [1] } },
       retryAttempt: 2,
       attempt: 5,
+      fence: 6,
       blockRunId: 71,
     },
   );
@@ -29,6 +30,7 @@ test('a block gets what it is promised', async () => {
       pipelineRunId: 7,
       blockRunId: 71,
       attempt: 5,
+      fence: 6,
       projectDir: project.projectDir,
     },
     false,

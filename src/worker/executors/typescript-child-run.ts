@@ -61,6 +61,7 @@ function argumentsOf({ task, variables, projectDir, attempt }: BlockWork, inputs
       pipelineRunId: task.pipelineRunId,
       blockRunId: task.blockRunId,
       attempt: task.attempt,
+      fence: task.fence,
       projectDir,
     },
   };

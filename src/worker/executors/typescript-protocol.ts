@@ -23,6 +23,7 @@ export type TaskFrame = {
   readonly blockRunId: number;
   readonly attempt: number;
   readonly retryAttempt: number;
+  readonly fence: number;
   readonly configuration: JsonObject;
   /** The run's variables as JSON text; null: the same as in the frame before. */
   readonly variables: string | null;

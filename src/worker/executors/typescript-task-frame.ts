@@ -15,6 +15,7 @@ export function taskFrame({ task, codeId, source }: Job, isKnown: boolean, varia
     blockRunId: task.blockRunId,
     attempt: task.attempt,
     retryAttempt: task.retryAttempt,
+    fence: task.fence,
     configuration: task.configuration,
     variables,
     inputs: task.inputs,

@@ -13,7 +13,7 @@ def keywords(task, settings, logger):
     return {
         **python_values(task['variables'], task['timezone']),
         'configuration': task['configuration'],
-        'context': {},
+        'context': {'attempt': task['attempt'], 'fence': task['fence']},
         'pipeline_uuid': task['pipelineUuid'],
         'block_uuid': task['blockUuid'],
         'repo_path': settings['projectDir'],

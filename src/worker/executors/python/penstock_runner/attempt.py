@@ -136,7 +136,7 @@ def rehearse(settings, speaker):
     task = {
         'mode': 'block', 'blockType': 'custom', 'blockUuid': 'rehearsal', 'pipelineUuid': '', 'file': '<rehearsal>',
         'code': REHEARSAL, 'configuration': {}, 'variables': {'execution_date': '2024-01-01T00:00:00Z'}, 'timezone': None,
-        'retryAttempt': 1, 'outputsRoot': '', 'outputPath': '',
+        'attempt': 1, 'retryAttempt': 1, 'fence': 1, 'outputsRoot': '', 'outputPath': '',
         'inputs': [{'blockUuid': 'before', 'status': 'completed', 'outputs': [
             {'name': 'output_0', 'format': 'json', 'path': '', 'file': '', 'inline': 1}]}],
     }  # fmt: skip
