@@ -12,6 +12,7 @@ import { claimsToStop, restoreReadyRows } from '../../src/store/workers.ts';
 import { arbitraryDag } from '../domain/arbitrary-run.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { expectNothingSilent } from '../support/never-silent.ts';
 
 /**
  * Random histories against the real store. What a worker does is played by the test; the rest are the engine's own verbs. After
@@ -209,6 +210,7 @@ class World {
 
   async check(): Promise<void> {
     for (const runId of this.runs) await expectInvariants(engine.database, runId);
+    await expectNothingSilent(engine.database, this.runs, engine.context.now());
     const doubled = await engine.database.pool.query(
       `select block_run_id, run_attempt from block_attempt where pipeline_run_id = any($1) and status = 'completed'
         group by 1, 2 having count(*) > 1`,
