@@ -14,8 +14,6 @@ import { chain, saveProject } from './project.ts';
 
 let api: TestApi;
 let session: pg.Client;
-/** Ends what a test has started besides. */
-const later: (() => Promise<unknown>)[] = [];
 
 const unlimited = { blockRunLimit: null, pipelineRunLimit: null, pipelineRunLimitAllTriggers: null } as const;
 const concurrency = (given: Partial<PipelineDefinition['concurrency']>) => ({
@@ -32,7 +30,6 @@ beforeAll(async () => {
   ]);
 });
 afterAll(async () => {
-  for (const end of later) await end();
   await session?.end();
   await api?.close();
 });
@@ -140,6 +137,57 @@ describe('workers', () => {
     const run = await start('free');
     await registerWorker(api.database.pool, { host: 'h', pid: 3, labels: ['default'], slots: 9 }, new Date());
     expect((await blockersOf(run)).load).toMatchObject([{ code: 'WORKER_UNAVAILABLE' }]);
+  });
+});
+
+describe('a run whose block holds no slot', () => {
+  /** Starts a run of which the first block is as the store keeps it when it waits like that. */
+  async function paused(columns: string, ...values: unknown[]): Promise<bigint> {
+    const run = await start('free');
+    await api.database.pool.query(
+      `update block_run set status = 'running', started_at = now(), attempt = 1, worker_id = null, ${columns} where pipeline_run_id = $1 and block_uuid = 'load'`,
+      [run, ...values],
+    );
+    return run;
+  }
+
+  test('SENSOR_WAITING: says when the sensor is asked again', async () => {
+    const nextCall = new Date(Date.now() + 60_000);
+    const run = await paused('next_attempt_at = $2, calls = 3', nextCall);
+    const { run: ofRun, load } = await blockersOf(run);
+    expect(ofRun).toMatchObject([
+      { code: 'SENSOR_WAITING', scope: 'RUN', until: nextCall.toISOString(), holderBlockRuns: [{ blockUuid: 'load' }] },
+    ]);
+    expect(load).toMatchObject([{ code: 'SENSOR_WAITING' }]);
+  });
+
+  test('CHILD_RUN: names the run that it waits for', async () => {
+    const child = await start('free');
+    const { run: ofRun, load } = await blockersOf(await paused('child_run_id = $2', child));
+    expect(ofRun).toMatchObject([
+      { code: 'CHILD_RUN', scope: 'RUN', holders: [{ id: `run_${child}` }], holderBlockRuns: [{ blockUuid: 'load' }] },
+    ]);
+    expect(load).toMatchObject([{ code: 'CHILD_RUN', holders: [{ id: `run_${child}` }] }]);
+  });
+
+  test('CALLBACK_RUNNING: its blocks have ended and a callback has not', async () => {
+    const run = await start('free');
+    const { rows } = await api.database.pool.query<{ id: bigint }>(
+      `update block_run set status = 'completed', completed_at = now() where pipeline_run_id = $1 returning id`,
+      [run],
+    );
+    await api.database.pool.query(
+      `update pipeline_run set blocks_initial = 0, blocks_queued = 0, blocks_completed = 2, callbacks_open = 1 where id = $1`,
+      [run],
+    );
+    await api.database.pool.query(
+      `insert into callback_run (pipeline_run_id, block_run_id, run_attempt, attempt, callback_uuid, kind, label, status, created_at, started_at)
+       values ($1, $2, 1, 1, 'tell', 'success', 'default', 'running', now(), now())`,
+      [run, rows[0]!.id],
+    );
+    expect((await blockersOf(run)).run).toMatchObject([
+      { code: 'CALLBACK_RUNNING', scope: 'RUN', holderBlockRuns: [{ blockUuid: expect.any(String) }] },
+    ]);
   });
 });
 
