@@ -14,8 +14,8 @@ export type Told = {
   readonly told: number;
   /** Where the next round begins; 0 from the start again. */
   readonly next: bigint;
-  /** Whether any run is active: while none is, nobody waits. */
-  readonly areSomeActive: boolean;
+  /** Whether a run moves, or has news of why it waits: then more news may come soon. */
+  readonly areSomeMoving: boolean;
 };
 
 /**
@@ -47,5 +47,6 @@ export async function tellChangedBlockers(context: EngineContext, after: bigint)
     news.length === 0 ? 0 : await context.database.transaction((client) => tellBlockers(client, news, context.now()));
   if (told > 0) context.wake('events');
   const isLastPage = active.length < most;
-  return { told, next: isLastPage ? 0n : active.at(-1)!.id, areSomeActive: active.length > 0 || after > 0n };
+  const areSomeMoving = news.length > 0 || waiting.length < active.length || !isLastPage;
+  return { told, next: isLastPage ? 0n : active.at(-1)!.id, areSomeMoving };
 }

@@ -27,8 +27,8 @@ const sleepMs = {
   deadlines: 5000,
   triggers: 30_000,
   restore: 10_000,
-  /** How soon it is told what a run waits for; and how often it is looked for active runs while there are none. */
-  blockers: { someActive: 1000, noneActive: 5000 },
+  /** How soon it is told what a run waits for; and how long at most it takes to see that something moves again. */
+  blockers: { someMoving: 1000, still: 5000 },
   batches: 2000,
   deletedRuns: 60_000,
 } as const;
@@ -90,13 +90,13 @@ export function startScheduler(
     return sleepMs.restore;
   });
 
-  let areSomeActive = true;
   let tellFrom = 0n;
+  let tellPauseMs: number = sleepMs.blockers.someMoving;
   const blockers = loop('could not tell what runs wait for', async () => {
-    const round = await tellChangedBlockers(context, tellFrom);
-    tellFrom = round.next;
-    areSomeActive = round.areSomeActive;
-    return areSomeActive ? sleepMs.blockers.someActive : sleepMs.blockers.noneActive;
+    const { next, areSomeMoving } = await tellChangedBlockers(context, tellFrom);
+    tellFrom = next;
+    tellPauseMs = areSomeMoving ? sleepMs.blockers.someMoving : Math.min(tellPauseMs * 2, sleepMs.blockers.still);
+    return tellPauseMs;
   });
   const deletedRuns = loop('could not clear away deleted runs', async () =>
     (await sweepDeletedRuns(context, options.removeOutputs)) > 0 ? 0 : sleepMs.deletedRuns,
@@ -109,8 +109,8 @@ export function startScheduler(
   const loops = [deadlines, admission, settling, triggers, workers, restore, blockers, batches, deletedRuns];
   return {
     wake(topic) {
-      // Once a run is active the round comes every second by itself: what moves fast wakes nobody.
-      if ((topic === 'admission' || topic === 'settle') && !areSomeActive) blockers.wake();
+      // While something moves the round comes every second by itself: what moves fast wakes nobody.
+      if ((topic === 'admission' || topic === 'settle') && tellPauseMs > sleepMs.blockers.someMoving) blockers.wake();
       if (topic === 'admission') admission.wake();
       // A run that ends makes room, which matters only to those that a limit holds back.
       else if (topic === 'ends' && areSomeWaiting) admission.wake();

@@ -56,7 +56,7 @@ test('a run’s history says what it waits for, each time that changes and once 
   await engine.pipeline('one', [[]], { concurrency: { pipelineRunLimit: 1 } });
   const first = await engine.start('one');
   const run = await engine.start('one');
-  expect(await tellChangedBlockers(engine.context, 0n)).toEqual({ told: 0, next: 0n, areSomeActive: true });
+  expect(await tellChangedBlockers(engine.context, 0n)).toEqual({ told: 0, next: 0n, areSomeMoving: true });
 
   expect(await aSecondLater()).toBe(2);
   expect(await toldTo(first)).toMatchObject([{ from: null, to: 'WORKER_UNAVAILABLE' }]);
