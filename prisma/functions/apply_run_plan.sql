@@ -28,7 +28,7 @@ begin
            losses = case when c."to" = 'initial' then 0 when c.code = 'WORKER_LOST' then b.losses + 1 else b.losses end,
            retries = case when c."to" = 'initial' then 0 else b.retries end,
            stop_requested = false,
-           next_attempt_at = null,
+           next_attempt_at = null, child_run_id = null,
            error = case when c."to" = 'initial' then null else coalesce(c.error, b.error) end,
            queued_at = case c."to" when 'queued' then p_now when 'initial' then null else b.queued_at end,
            started_at = case c."to" when 'initial' then null else b.started_at end,

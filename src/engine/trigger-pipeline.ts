@@ -55,13 +55,8 @@ async function createTriggeredRun(
   client: pg.ClientBase | null,
   input: TriggerPipelineInput,
 ): Promise<Answer<TriggeredRun & { readonly hasStarted: boolean }>> {
-  if (Buffer.byteLength(JSON.stringify(input.variables)) > maxVariableBytes) {
-    return refused({
-      code: 'INVALID_INPUT',
-      path: ['input', 'variables'],
-      message: 'The variables are larger than 64 KB. Put the data somewhere a block can read it, and pass its place.',
-    });
-  }
+  const tooLarge = variablesTooLarge(input.variables);
+  if (tooLarge) return refused(tooLarge);
   const connection = client ?? context.database.pool;
   const pipeline = await currentPipeline(context.database, input.pipelineUuid, client ?? undefined);
   if (!pipeline) return refused(noSuchPipeline(input.pipelineUuid));
@@ -156,7 +151,18 @@ function hashInput(input: TriggerPipelineInput): string {
   return hashOf([pipelineUuid, triggerId, variables, executionDate]);
 }
 
-function noSuchPipeline(uuid: string) {
+/** The refusal of variables that are too large to travel with a run; null when they are not. */
+export function variablesTooLarge(variables: JsonObject) {
+  if (Buffer.byteLength(JSON.stringify(variables)) <= maxVariableBytes) return null;
+  return {
+    code: 'INVALID_INPUT',
+    path: ['input', 'variables'],
+    message: 'The variables are larger than 64 KB. Put the data somewhere a block can read it, and pass its place.',
+  } as const;
+}
+
+/** The refusal of a pipeline that is not there. */
+export function noSuchPipeline(uuid: string) {
   return {
     code: 'NOT_FOUND',
     path: ['input', 'pipelineUuid'],
@@ -164,7 +170,8 @@ function noSuchPipeline(uuid: string) {
   } as const;
 }
 
-function invalidPipeline(pipeline: CurrentPipeline) {
+/** The refusal of a pipeline whose definition has errors, which names the first. */
+export function invalidPipeline(pipeline: CurrentPipeline) {
   const problems = pipeline.problems.filter((problem) => problem.severity === 'error');
   const first = problems[0];
   return {

@@ -138,7 +138,7 @@ async function runningGroups(client: Client, pipelines: readonly string[]): Prom
   return result.rows;
 }
 
-const blockColumns = `b.id, b.pipeline_run_id, b.block_uuid, b.status, b.label, b.worker_id is not null as is_held, b.stop_requested,
+const blockColumns = `b.id, b.pipeline_run_id, b.block_uuid, b.status, b.label, b.worker_id is not null and b.child_run_id is null as is_held, b.stop_requested,
   b.next_attempt_at, b.child_run_id, b.created_at, b.queued_at, b.started_at`;
 
 type BlockRow = {

@@ -190,6 +190,21 @@ export async function findTrigger(client: Client, id: bigint): Promise<StoredTri
   return row ? triggerOf(row) : null;
 }
 
+/** One trigger by its name within a pipeline; null when there is none. */
+export async function findTriggerByName(
+  client: Client,
+  pipelineUuid: string,
+  name: string,
+): Promise<StoredTrigger | null> {
+  const result = await client.query<TriggerRow>({
+    name: 'trigger-by-name',
+    text: `select ${triggerColumns} from trigger where pipeline_uuid = $1 and name = $2`,
+    values: [pipelineUuid, name],
+  });
+  const row = result.rows[0];
+  return row ? triggerOf(row) : null;
+}
+
 function triggerOf(row: TriggerRow): StoredTrigger {
   return {
     id: row.id,

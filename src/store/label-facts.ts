@@ -52,7 +52,7 @@ async function holdersOf(client: Client, labels: readonly string[], mostHolders:
     text: `select b.label, count(*)::int as count, (array_agg(b.id order by b.started_at, b.id))[1:${mostHolders}] as holders
              from block_run b
             where b.pipeline_run_id = any(array(select id from pipeline_run where status = 'running' and blocks_running > 0 order by id limit ${mostRuns}))
-              and b.status = 'running' and b.worker_id is not null and b.label = any($1) group by 1`,
+              and b.status = 'running' and b.worker_id is not null and b.child_run_id is null and b.label = any($1) group by 1`,
     values: [labels],
   });
   return result.rows;

@@ -17,7 +17,7 @@ export type NewRun = {
   readonly triggerName: string | null;
   readonly retryOfId: bigint | null;
   readonly rootRunId: bigint | null;
-  readonly cause: 'schedule' | 'manual' | 'api' | 'retry';
+  readonly cause: 'schedule' | 'manual' | 'api' | 'parent' | 'retry';
   readonly createdBy: string | null;
   readonly executionDate: Date;
   readonly variables: JsonObject;
@@ -29,6 +29,15 @@ export type NewRun = {
   readonly slaDeadline: Date | null;
   readonly idempotencyKey: string | null;
   readonly idempotencyHash: string | null;
+  /** The block of another run that starts it. */
+  readonly parent?: {
+    readonly runId: bigint;
+    readonly blockRunId: bigint;
+    readonly runAttempt: number;
+    readonly call: number;
+    readonly waits: boolean;
+    readonly depth: number;
+  };
 };
 
 /**
@@ -73,6 +82,12 @@ export async function createRun(
     sla_deadline: run.slaDeadline,
     idempotency_key: run.idempotencyKey,
     idempotency_hash: run.idempotencyHash,
+    parent_run_id: run.parent?.runId.toString() ?? null,
+    parent_block_run_id: run.parent?.blockRunId.toString() ?? null,
+    parent_run_attempt: run.parent?.runAttempt ?? null,
+    parent_call: run.parent?.call ?? null,
+    parent_waits: run.parent?.waits ?? false,
+    depth: run.parent?.depth ?? 0,
   };
   const result = await client.query<{ id: bigint | null }>({
     name: 'create-run',

@@ -38,7 +38,7 @@ export async function nextActiveRuns(
            select a.id, a.event_seq, a.blocker,
                   exists (select 1 from run_event e where e.pipeline_run_id = a.id and e.seq = a.event_seq and e.at <= $2) as is_quiet,
                   a.status = 'running' and exists (
-                    select 1 from block_run b where b.pipeline_run_id = a.id and b.status = 'running' and b.worker_id is not null and not b.stop_requested)
+                    select 1 from block_run b where b.pipeline_run_id = a.id and b.status = 'running' and b.worker_id is not null and b.child_run_id is null and not b.stop_requested)
                   as at_work
              from active a order by a.id`,
     values: [after, quietSince, most],
