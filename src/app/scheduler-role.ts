@@ -23,7 +23,7 @@ export async function startSchedulerRole(
     onError,
   });
   onStop(scheduler.stop);
-  for (const topic of ['admission', 'ends', 'settle', 'catalog', 'batches'] as const) {
+  for (const topic of ['admission', 'ends', 'settle', 'stop', 'catalog', 'batches'] as const) {
     const leave = wake.on(topic, () => scheduler.wake(topic));
     onStop(async () => leave());
   }

@@ -1,6 +1,7 @@
 import { nextFireTime } from '../domain/schedule.ts';
 import { admitRuns } from '../engine/admit-runs.ts';
 import type { EngineContext, WakeTopic } from '../engine/context.ts';
+import { cancelOrphanedChildren } from '../engine/cancel-orphaned-children.ts';
 import { fireTriggers } from '../engine/fire-triggers.ts';
 import { releaseLostClaims } from '../engine/release-lost-claims.ts';
 import { runBatches } from '../engine/run-batches.ts';
@@ -9,6 +10,7 @@ import { sweepDeletedRuns } from '../engine/sweep-deleted-runs.ts';
 import { tellChangedBlockers } from '../engine/tell-blockers.ts';
 import { timeOutRuns } from '../engine/time-out-runs.ts';
 import { activeTimeTriggers } from '../store/catalog.ts';
+import { areSomeAwaited } from '../store/child-runs.ts';
 import { nextDeadline } from '../store/pipeline-runs.ts';
 import { restoreReadyRows, workersThatLeftWork } from '../store/workers.ts';
 import { startLoop } from './loop.ts';
@@ -30,6 +32,8 @@ const sleepMs = {
   /** How soon it is told what a run waits for; and how long at most it takes to see that something moves again. */
   blockers: { someMoving: 1000, still: 5000 },
   batches: 2000,
+  /** While blocks wait for runs that they started, and while none does. */
+  orphans: { someAwaited: 1000, noneAwaited: 5000 },
   deletedRuns: 60_000,
 } as const;
 
@@ -101,16 +105,23 @@ export function startScheduler(
   const deletedRuns = loop('could not clear away deleted runs', async () =>
     (await sweepDeletedRuns(context, options.removeOutputs)) > 0 ? 0 : sleepMs.deletedRuns,
   );
+  let areSomeWaitedFor = true;
+  const orphans = loop('could not cancel the runs that nobody waits for any more', async () => {
+    if ((await cancelOrphanedChildren(context)) > 0) return 0;
+    areSomeWaitedFor = await areSomeAwaited(pool);
+    return areSomeWaitedFor ? sleepMs.orphans.someAwaited : sleepMs.orphans.noneAwaited;
+  });
   const batches = loop('could not go on with a batch', async () => {
     const unfinished = await runBatches(context);
     return unfinished > 0 ? 0 : sleepMs.batches;
   });
 
-  const loops = [deadlines, admission, settling, triggers, workers, restore, blockers, batches, deletedRuns];
+  const loops = [deadlines, admission, settling, triggers, workers, restore, blockers, batches, orphans, deletedRuns];
   return {
     wake(topic) {
       // While something moves the round comes every second by itself: what moves fast wakes nobody.
       if ((topic === 'admission' || topic === 'settle') && tellPauseMs > sleepMs.blockers.someMoving) blockers.wake();
+      if (topic === 'stop' || (topic === 'ends' && areSomeWaitedFor)) orphans.wake();
       if (topic === 'admission') admission.wake();
       // A run that ends makes room, which matters only to those that a limit holds back.
       else if (topic === 'ends' && areSomeWaiting) admission.wake();
