@@ -16,6 +16,14 @@ export default async function wait({ variables }) {
 }
 `;
 
+function lowered(limit: number): string {
+  return `
+concurrency_config: {pipeline_run_limit: ${limit}}
+blocks:
+- {uuid: hold, type: custom, language: typescript}
+`;
+}
+
 const project = writeProject({
   'pipelines/slow/metadata.yaml': `
 blocks:
@@ -27,6 +35,7 @@ concurrency_config: {pipeline_run_limit: 1}
 blocks:
 - {uuid: hold, type: custom, language: typescript}
 `,
+  'pipelines/lowered/metadata.yaml': lowered(2),
   'pipelines/closed/metadata.yaml': `
 concurrency_config: {pipeline_run_limit_all_triggers: 0}
 blocks:
@@ -108,7 +117,7 @@ async function look(id: string): Promise<Run> {
   const blockers =
     'blockers { code scope message since until limit inUse holders { id } holderBlockRuns { blockUuid } }';
   const { pipelineRun } = await server.query<{ pipelineRun: Run }>(
-    `query ($id: ID!) { pipelineRun(id: $id) { status ${blockers} blockRuns(first: 5) { nodes { blockUuid status ${blockers} } } events(first: 100) { nodes { kind from to reason { message } } } } }`,
+    `query ($id: ID!) { pipelineRun(id: $id) { status ${blockers} blockRuns(first: 5) { nodes { blockUuid status ${blockers} } } events(first: 100) { nodes { kind from to runStatus reason { message } } } } }`,
     { id },
   );
   return pipelineRun;
@@ -156,6 +165,27 @@ describe('why a run stands still', { timeout: 60_000 }, () => {
     await ended(second);
     expect(toldTo(await look(first))).toEqual([]);
     expect((await look(second)).blockers).toEqual([]);
+  });
+
+  test('a limit lowered below what runs breaks nothing, and nothing new starts until there is room', async () => {
+    const runs = [await trigger('lowered'), await trigger('lowered')] as const;
+    for (const run of runs) await atWork(run);
+    const third = await trigger('lowered');
+    expect((await blockedBy(third, 'CONCURRENCY_LIMIT')).blockers[0]).toMatchObject({ limit: 2, inUse: 2 });
+    writeFileSync(join(project.dir, 'project/pipelines/lowered/metadata.yaml'), lowered(1));
+    await until('the limit is 1', async () => (await look(third)).blockers[0]?.limit === 1);
+    letGo(runs[0]);
+    await ended(runs[0]);
+    const waiting = await look(third);
+    expect(waiting).toMatchObject({
+      status: 'INITIAL',
+      blockers: [{ limit: 1, inUse: 1, holders: [{ id: runs[1] }] }],
+    });
+    letGo(runs[1]);
+    await ended(runs[1]);
+    await atWork(third);
+    letGo(third);
+    await ended(third);
   });
 
   test('LIMIT_IS_ZERO: a limit of 0 is never silent', async () => {
