@@ -243,26 +243,104 @@ export function applyRunPlan(
 /** Carries out plans on runs that `lockRuns` locked in the same transaction, each run once. */
 export async function applyRunPlans(client: pg.ClientBase, plans: readonly PlannedRun[], now: Date): Promise<void> {
   if (plans.length === 0) return;
+  const changes: object[] = [];
+  const events: object[] = [];
+  const errors: object[] = [];
+  const stop: bigint[] = [];
+  const reasons = reasonTable();
+  const blocks: BlockColumns = { run: [], id: [], from: [], to: [], reason: [], pending: [], bump: [], seq: [] };
+  for (const { run, plan, options = {} } of plans) {
+    const runId = run.id.toString();
+    const history = planHistory(run, plan);
+    changes.push({ run: runId, change: changeOf(plan, options), events: history.length });
+    const told = new Map<string, number>();
+    const moved = new Set(plan.blocks.map(({ block }) => block.id.toString()));
+    for (const [index, entry] of history.entries()) {
+      const n = index + 1;
+      const { kind, blockRunId } = entry;
+      // The entry of a block's change says what the change says: it is written from that.
+      if (kind === 'block_status_changed' && blockRunId && moved.has(blockRunId)) told.set(blockRunId, n);
+      else events.push({ run: runId, n, ...entry });
+    }
+    for (const { block, to, reason, pendingUpstream, bumpFence, error } of plan.blocks) {
+      const id = block.id.toString();
+      blocks.run.push(runId);
+      blocks.id.push(id);
+      blocks.from.push(block.status);
+      blocks.to.push(to);
+      blocks.reason.push(reasons.place(reason));
+      blocks.pending.push(pendingUpstream ?? null);
+      blocks.bump.push(bumpFence ?? false);
+      blocks.seq.push(told.get(id) ?? null);
+      if (error) errors.push({ id, error });
+    }
+    for (const block of plan.stop) stop.push(block.id);
+  }
   await client.query({
     name: 'apply-run-plans',
-    text: `select apply_run_plan(p.run, p.blocks, array(select jsonb_array_elements_text(p.stop)::bigint), p.change, p.events, $2)
-             from jsonb_to_recordset($1::jsonb) as p(run bigint, blocks jsonb, stop jsonb, change jsonb, events jsonb)`,
-    values: [JSON.stringify(plans.map(planRow)), now],
+    text: 'select apply_run_plans($1::jsonb, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $15::jsonb, $16)',
+    values: [
+      JSON.stringify(changes),
+      ...[blocks.run, blocks.id, blocks.from, blocks.to, blocks.reason, blocks.pending, blocks.bump, blocks.seq].map(
+        arrayLiteral,
+      ),
+      reasons.codes,
+      reasons.messages,
+      reasons.actors,
+      JSON.stringify(errors),
+      stop,
+      JSON.stringify(events),
+      now,
+    ],
   });
 }
 
-function planRow({ run, plan, options = {} }: PlannedRun) {
-  const blocks = plan.blocks.map(({ block, to, reason, pendingUpstream, bumpFence, error }) => ({
-    id: block.id.toString(),
-    from: block.status,
-    to,
-    code: reason?.code ?? null,
-    message: reason?.message ?? null,
-    actor: reason?.actor ?? null,
-    pending: pendingUpstream ?? null,
-    bumpFence: bumpFence ?? false,
-    error: error ?? null,
-  }));
+type BlockColumns = {
+  readonly run: string[];
+  readonly id: string[];
+  readonly from: BlockRunSnapshot['status'][];
+  readonly to: BlockRunSnapshot['status'][];
+  readonly reason: (number | null)[];
+  readonly pending: (number | null)[];
+  readonly bump: boolean[];
+  readonly seq: (number | null)[];
+};
+
+/** An array of numbers or status names, as Postgres reads it. For a thousand of them the driver takes longer than Postgres. */
+function arrayLiteral(values: readonly (string | number | boolean | null)[]): string {
+  return `{${values.map((value) => value ?? 'null').join()}}`;
+}
+
+/** Most changes have one reason: it is sent once, and named by its place, counted from 1. */
+function reasonTable() {
+  const places = new Map<string, number>();
+  const codes: string[] = [];
+  const messages: string[] = [];
+  const actors: (string | null)[] = [];
+  let last: { readonly reason: StatusReason; readonly place: number } | null = null;
+  return {
+    codes,
+    messages,
+    actors,
+    place(reason: StatusReason | null): number | null {
+      if (reason === null) return null;
+      if (last?.reason === reason) return last.place;
+      const key = JSON.stringify([reason.code, reason.message, reason.actor]);
+      let place = places.get(key);
+      if (place === undefined) {
+        place = codes.push(reason.code);
+        messages.push(reason.message);
+        actors.push(reason.actor);
+        places.set(key, place);
+      }
+      last = { reason, place };
+      return place;
+    },
+  };
+}
+
+/** What a plan changes on the run itself. */
+function changeOf(plan: RunPlan, options: PlanOptions): Record<string, unknown> {
   const change: Record<string, unknown> = {
     actor: plan.stopReason?.actor ?? options.retry?.actor ?? null,
     stopCode: plan.stopReason?.code ?? null,
@@ -284,13 +362,7 @@ function planRow({ run, plan, options = {} }: PlannedRun) {
     Object.assign(change, options.retry, { error: null, cancelRequested: false, timedOut: false });
   }
   if (plan.announcements.some((entry) => entry.kind === 'timed_out')) change.timedOut = true;
-  return {
-    run: run.id.toString(),
-    blocks,
-    stop: plan.stop.map((block) => block.id.toString()),
-    change,
-    events: planHistory(run, plan),
-  };
+  return change;
 }
 
 /** Runs that a planner has to look at, oldest first, at most 100. */
