@@ -1,8 +1,12 @@
-import { type AdmissionCandidate, type AdmissionSnapshot, planAdmission } from '../domain/admission.ts';
-import type { StatusReason } from '../domain/lifecycle.ts';
+import {
+  type AdmissionCandidate,
+  type AdmissionPlan,
+  type AdmissionSnapshot,
+  planAdmission,
+} from '../domain/admission.ts';
 import { planCancel } from '../domain/run.ts';
 import { admissionSnapshot, headOfGroup, lockPipeline } from '../store/admission.ts';
-import { applyRunPlan, lockRun, startRuns } from '../store/pipeline-runs.ts';
+import { applyRunPlans, lockRuns, startRuns } from '../store/pipeline-runs.ts';
 import type { EngineContext } from './context.ts';
 
 /** Runs are started in chunks, so that a flood of starts holds no lock for long. */
@@ -57,20 +61,26 @@ async function admitWithinLimits(context: EngineContext, pipelineUuid: string) {
     return { started: (await startRuns(client, plan.start, context.now())).length, skip: plan.skip };
   });
   if (started > 0) context.wake('ready', 'events', 'settle');
-  let skipped = 0;
-  // One by one, after the others: their rows are locked in no order with those of the runs that started.
-  for (const { id, reason } of skip) if (await skipRun(context, id, reason)) skipped++;
+  // In a transaction of its own: all locks of one are taken in one order, and these runs lie anywhere among those that started.
+  const skipped = skip.length === 0 ? 0 : await skipRuns(context, skip);
   if (skipped > 0) context.wake('events', 'ends');
   return { started, skipped };
 }
 
-/** Cancels a run that is still waiting for its first start. */
-async function skipRun(context: EngineContext, runId: bigint, reason: StatusReason): Promise<boolean> {
+/** Cancels those of the runs that still wait for their first start; answers how many. */
+async function skipRuns(context: EngineContext, skip: AdmissionPlan['skip']): Promise<number> {
   return context.database.transaction(async (client) => {
-    const run = await lockRun(client, runId);
-    if (run?.status !== 'initial' || run.attempt > 1) return false;
-    await applyRunPlan(client, run, { ...planCancel(run, reason), announcements: [] }, context.now());
-    return true;
+    const runs = await lockRuns(
+      client,
+      skip.map(({ id }) => id),
+    );
+    const plans = skip.flatMap(({ id, reason }) => {
+      const run = runs.get(id);
+      if (run?.status !== 'initial' || run.attempt > 1) return [];
+      return { run, plan: { ...planCancel(run, reason), announcements: [] } };
+    });
+    await applyRunPlans(client, plans, context.now());
+    return plans.length;
   });
 }
 
