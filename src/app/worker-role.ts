@@ -42,7 +42,7 @@ export async function startWorkerRole(foundation: Foundation, project: Project |
     graceMs: config.graceSeconds * 1000,
     onError: (what, error) => logger.error({ err: error }, what),
   });
-  const unsubscribe = [wake.on('ready', worker.wakeReady), wake.on('stop', worker.wakeStop)];
+  const unsubscribe = [wake.on('ready', worker.wakeReady), wake.on('stop', worker.wakeStop), wake.on('ends', worker.wakeEnds)];
   onStop(async () => {
     for (const leave of unsubscribe) leave();
   });

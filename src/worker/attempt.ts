@@ -5,6 +5,7 @@ import { outputPath } from '../outputs/output-path.ts';
 import type { NewLogLine } from '../store/log-lines.ts';
 import type { Claim, Finish } from '../store/step.ts';
 import type { AttemptInput, AttemptOutcome, AttemptTask, Executor, RunningAttempt } from './executor.ts';
+import type { BlockCalls } from './block-calls.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { RunContexts } from './run-contexts.ts';
 
@@ -18,6 +19,7 @@ export type AttemptSetting = {
   readonly projectDir: string;
   readonly outputsRoot: string;
   readonly logs: LogWriter;
+  readonly openCalls: (claim: Claim) => BlockCalls;
   readonly now: () => Date;
   /** How long an attempt that is told to stop may take before it is killed, in milliseconds. */
   readonly graceMs: number;
@@ -30,6 +32,8 @@ export type Attempt = {
   /** Settles with the report; never rejects. */
   readonly finish: Promise<Finish>;
   readonly pid: () => number | null;
+  /** Whether its code waits for a run that it has started, and so needs no slot. */
+  readonly isWaiting: () => boolean;
   readonly stop: (cause: Exclude<StopCause, null>, graceMs: number) => void;
 };
 
@@ -40,6 +44,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
   /** Of the newest request to stop: how long it leaves. */
   let stopGraceMs = setting.graceMs;
   let pid: number | null = null;
+  const calls = setting.openCalls(claim);
 
   const stop: Attempt['stop'] = (cause, graceMs) => {
     stopCause ??= cause;
@@ -57,7 +62,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
     }
     const run = await setting.contexts.run(claim.run, claim.runAttempt);
     const task = taskOf(setting, claim, block, run.variables, run.timezone);
-    running = executor.run(task, log.sink);
+    running = executor.run(task, log.sink, calls.answer);
     running.pid.then((known) => {
       pid = known;
     });
@@ -68,6 +73,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
         : setTimeout(() => stop('timeout', setting.graceMs), claim.timeoutSeconds * 1000);
     const outcome = await running.outcome;
     clearTimeout(deadline);
+    await calls.end();
     const droppedLines = await log.flushed();
     return report(claim, block, outcome, { stopCause, now: setting.now(), droppedLines, pid });
   }
@@ -76,7 +82,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
     const message = error instanceof Error ? error.message : String(error);
     return failedToStart(claim, `Block ${claim.uuid} could not be started: ${message}`);
   });
-  return { claim, startedAt: setting.now(), finish, pid: () => pid, stop };
+  return { claim, startedAt: setting.now(), finish, pid: () => pid, isWaiting: calls.isWaiting, stop };
 }
 
 function taskOf(

@@ -1,5 +1,5 @@
 import type { BlockTestResult, OutputManifest } from '../domain/outputs.ts';
-import type { BlockType, JsonObject } from '../domain/pipeline.ts';
+import type { BlockType, Json, JsonObject } from '../domain/pipeline.ts';
 
 /**
  * The seam between a worker and the languages: a worker prepares an `AttemptTask`, an executor runs the user's code in a
@@ -10,7 +10,7 @@ export type Executor = {
    * Starts one attempt. The promise never rejects: everything that can go wrong is an outcome.
    * It settles only after every log line was handed to `sink` and no process of the attempt's group is left.
    */
-  readonly run: (task: AttemptTask, sink: LogSink) => RunningAttempt;
+  readonly run: (task: AttemptTask, sink: LogSink, answer?: Answerer) => RunningAttempt;
   /** Makes `count` warm processes ready, so that the first attempts don't pay for a start. */
   readonly warm: (count: number) => Promise<void>;
   /** Ends all warm and running processes. */
@@ -93,6 +93,16 @@ export type LogEntry = {
   readonly stream: 'stdout' | 'stderr' | 'logger' | 'system';
   readonly message: string;
 };
+
+/**
+ * Answers what the block's code asks while it runs, one call after the other or several at a time. `request` is as the block's
+ * process wrote it. Never rejects.
+ */
+export type Answerer = (request: unknown) => Promise<BlockReply>;
+
+export type BlockReply =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly type: string; readonly message: string };
 
 /** Takes the log lines of one attempt, in order. Must not throw and must not block. */
 export type LogSink = (entry: LogEntry) => void;

@@ -2,15 +2,17 @@ import type { BlockDefinition } from '../domain/pipeline.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
 import { endSessions, type Session, sessionOf } from '../store/sessions.ts';
-import { step } from '../store/step.ts';
+import { type Claim, step } from '../store/step.ts';
 import { claimsHeld, claimsToStop, endWorker, recordPids, registerWorker, vacuumReady } from '../store/workers.ts';
 import { type Attempt, givenBack, runAttempt } from './attempt.ts';
 import { startBatcher } from './batcher.ts';
 import { startBeat } from './beat.ts';
+import { openBlockCalls } from './block-calls.ts';
 import type { Executor } from './executor.ts';
 import { startLogWriter } from './log-writer.ts';
 import { rehearse } from './rehearse.ts';
 import { RunContexts } from './run-contexts.ts';
+import { watchRunEnds } from './run-ends.ts';
 
 export type WorkerOptions = {
   readonly context: EngineContext;
@@ -32,6 +34,8 @@ export type Worker = {
   readonly wakeReady: () => void;
   /** Some of what runs may have to stop. */
   readonly wakeStop: () => void;
+  /** Runs have ended: a block may wait for one of them. */
+  readonly wakeEnds: () => void;
   readonly busy: () => number;
   /** Claims nothing more and waits up to `drainMs` for what runs; then stops it with `graceMs`, gives it back to the queue, and leaves. */
   readonly stop: (options: { readonly drainMs: number; readonly graceMs: number }) => Promise<void>;
@@ -59,7 +63,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onError: (error) => onError('could not store log lines', error),
   });
   const beat = await startBeat(database.settings, id, (error) => onError('could not beat', error));
+  const runEnds = watchRunEnds(database.pool, (error) => onError('could not see which runs have ended', error));
   const setting = {
+    openCalls: (claim: Claim) => openBlockCalls({ context, runEnds, onWaiting: () => batcher.wake() }, claim),
     contexts: new RunContexts(database),
     executorOf: options.executorOf,
     projectDir: options.projectDir,
@@ -99,7 +105,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const held = await claimsHeld(client, id);
       return held.filter((claim) => running.get(claim.id)?.claim.fence !== claim.fence).map(givenBack);
     },
-    freeSlots: () => options.slots - running.size,
+    // One that waits for a run which it has started holds no slot; when it goes on, there may be more at work than slots.
+    freeSlots: () => {
+      const working = [...running.values()].filter((attempt) => !attempt.isWaiting());
+      return Math.max(0, options.slots - working.length);
+    },
     start: (claim) => {
       // One of the same block run still here: this worker was taken for lost meanwhile, and got the block run again. It waits
       // until nothing of its forerunner runs.
@@ -157,6 +167,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     id,
     wakeReady: batcher.wake,
     wakeStop: check,
+    wakeEnds: runEnds.wake,
     busy: () => running.size,
     async stop({ drainMs, graceMs }) {
       batcher.close();
