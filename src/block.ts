@@ -64,6 +64,8 @@ export type BlockLogger = {
 export type BlockContext = {
   readonly pipelineUuid: string;
   readonly blockUuid: string;
+  /** Of a conditional or callback: the block that it is attached to. */
+  readonly parentBlockUuid: string | null;
   readonly pipelineRunId: number;
   readonly blockRunId: number;
   /** 1-based number of the attempt of this block run, retries by people included. */

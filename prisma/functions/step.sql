@@ -2,7 +2,7 @@
 -- are over end; one round trip, one commit.
 --   p_want: free slots. p_look: whether to look into the queue for them, or to claim only what becomes ready here.
 --   What finished: parallel arrays, one place per attempt, by ascending run; outcome = completed | failed | retry | requeue |
---   stopped.
+--   stopped | condition_failed.
 --   p_details: {code, message, error, outputs, tests, dropped, retryAt} or null, which is a plain completion.
 -- Answers with JSON objects: a claim, with what is needed to start it ({ids: […], uuids: […], …} for several of one run);
 -- {settle: run} for each run that waits for engine/settle-runs.ts, {ended: run} for each that is over, and {more: true} when the
@@ -31,7 +31,7 @@ declare
   v_run bigint;
   r record;
   v_seq int;
-  v_initial int; v_queued int; v_running int; v_completed int; v_failed int; v_cancelled int;
+  v_initial int; v_queued int; v_running int; v_completed int; v_failed int; v_cancelled int; v_skipped int;
   v_settle boolean;
   v_done_ids bigint[]; v_done_uuids text[]; v_done_outputs jsonb[];
   v_down bigint[];
@@ -66,7 +66,7 @@ begin
            p.blocks_initial
       into r from pipeline_run p where p.id = v_run for no key update;
     v_seq := r.event_seq;
-    v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0;
+    v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0; v_skipped := 0;
     v_settle := false;
 
     if p_runs[v_first] = v_run then
@@ -133,7 +133,7 @@ begin
           update block_run t
              set status = (case
                    when t.stop_requested or p_outcomes[i] = 'stopped' then 'cancelled'
-                   when p_outcomes[i] = 'failed' then 'failed'
+                   when p_outcomes[i] in ('failed', 'condition_failed') then p_outcomes[i]
                    else 'queued' end)::block_run_status,
                  reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') else v_detail ->> 'code' end,
                  reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') else v_detail ->> 'message' end,
@@ -150,7 +150,7 @@ begin
                                      queued_at, started_at, completed_at, error, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines, retry_at)
             values (b.id, b.attempt, v_run, r.attempt, b.fence,
                     (case when p_outcomes[i] = 'completed' then 'completed' when p_outcomes[i] in ('stopped', 'requeue') then 'cancelled'
-                          else 'failed' end)::block_run_status,
+                          when p_outcomes[i] = 'condition_failed' then 'condition_failed' else 'failed' end)::block_run_status,
                     coalesce(v_detail ->> 'code', 'SUCCEEDED'), coalesce(v_detail ->> 'message', 'It completed.'), p_worker, p_pids[i],
                     b.queued_at, b.started_at, p_now, v_detail -> 'error', p_cpus[i], p_rss[i], v_detail -> 'outputs', v_detail -> 'tests',
                     coalesce((v_detail ->> 'dropped')::int, 0), b.next_attempt_at);
@@ -168,7 +168,11 @@ begin
           else
             -- A failure or a cancel is for the planner.
             v_settle := true;
-            if b.status = 'failed' then v_failed := v_failed + 1; else v_cancelled := v_cancelled + 1; end if;
+            case b.status
+              when 'failed' then v_failed := v_failed + 1;
+              when 'condition_failed' then v_skipped := v_skipped + 1;
+              else v_cancelled := v_cancelled + 1;
+            end case;
           end if;
         end loop;
       end if;
@@ -275,7 +279,7 @@ begin
     update pipeline_run p
        set event_seq = v_seq, blocks_initial = p.blocks_initial + v_initial, blocks_queued = p.blocks_queued + v_queued,
            blocks_running = p.blocks_running + v_running, blocks_completed = p.blocks_completed + v_completed,
-           blocks_failed = p.blocks_failed + v_failed, blocks_cancelled = p.blocks_cancelled + v_cancelled,
+           blocks_failed = p.blocks_failed + v_failed, blocks_cancelled = p.blocks_cancelled + v_cancelled, blocks_condition_failed = p.blocks_condition_failed + v_skipped,
            needs_settling = p.needs_settling or v_settle
      where p.id = v_run;
     if v_settle then

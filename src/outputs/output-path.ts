@@ -11,6 +11,11 @@ export function outputPath(runId: number | bigint, blockUuid: string, fence: num
   return `${runId}/${safeName(blockUuid)}/${fence}`;
 }
 
+/** Where a conditional of a block leaves its answer: beside the outputs of the attempt that asked it. */
+export function conditionPath(attempt: string, conditionalUuid: string): string {
+  return `${attempt}/conditions/${safeName(conditionalUuid)}`;
+}
+
 /** A uuid may hold slashes, dots and any script: everything but plain characters is percent-encoded, a first dot too. */
 function safeName(uuid: string): string {
   const encoded = encodeURIComponent(uuid.toWellFormed())

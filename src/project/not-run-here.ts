@@ -11,9 +11,23 @@ const languagesRun: ReadonlySet<BlockLanguage> = new Set(['python', 'typescript'
 const typesRun: ReadonlySet<BlockType> = new Set(['data_loader', 'transformer', 'data_exporter', 'custom', 'sensor']);
 const localExecutors: ReadonlySet<string> = new Set(['local_python', 'local', '']);
 
+const attachedTypes: ReadonlySet<BlockType> = new Set(['conditional', 'callback']);
+const attachedLanguages: ReadonlySet<BlockLanguage> = new Set(['python', 'typescript', 'javascript']);
+
 /** True for a block whose type and language this version executes. */
-export function isRunHere(block: { readonly type: BlockType; readonly language: BlockLanguage }): boolean {
-  return typesRun.has(block.type) && languagesRun.has(block.language);
+export function isRunHere({ type, language }: { readonly type: BlockType; readonly language: BlockLanguage }): boolean {
+  if (attachedTypes.has(type)) return attachedLanguages.has(language);
+  return typesRun.has(type) && languagesRun.has(language);
+}
+
+/** Refuses a conditional or callback in a language in which this version runs none; one that is attached to nothing hinders nobody. */
+export function refuseAttached(attached: BlockDefinition, blocks: readonly BlockDefinition[], fields: Fields): void {
+  const isUsed = blocks.some(({ conditionals, callbacks }) => [...conditionals, ...callbacks].includes(attached.uuid));
+  if (!isUsed || attachedLanguages.has(attached.language)) return;
+  fields.problems.error(
+    fields.lineOf('language'),
+    `The ${attached.type} "${attached.uuid}" is written in "${fields.text('language') ?? attached.language}", which is not run by this version. These run: ${[...attachedLanguages].join(', ')}.`,
+  );
 }
 
 /** Refuses a pipeline whose type this version does not run; it is shown all the same. */
@@ -26,7 +40,7 @@ export function refusePipelineType(type: PipelineType, fields: Fields): void {
   );
 }
 
-/** Refuses what this version does not run in a block: its type, its language, dynamic children, attached blocks. */
+/** Refuses what this version does not run in a block: its type, its language, dynamic children. */
 export function refuseBlock(block: BlockDefinition, fields: Fields): void {
   if (displayOnlyBlockTypes.has(block.type)) return;
   const { problems } = fields;
@@ -44,16 +58,6 @@ export function refuseBlock(block: BlockDefinition, fields: Fields): void {
   }
   if (isDynamic(block.configuration.dynamic)) {
     refuse('configuration', 'is dynamic', 'Remove configuration.dynamic, or do the work of its children in one block.');
-  }
-  if (block.conditionals.length > 0) {
-    refuse(
-      'uuid',
-      `has a conditional attached (${block.conditionals.join(', ')})`,
-      'Detach it to run the pipeline without.',
-    );
-  }
-  if (block.callbacks.length > 0) {
-    refuse('uuid', `has a callback attached (${block.callbacks.join(', ')})`, 'Detach it to run the pipeline without.');
   }
 }
 

@@ -13,7 +13,7 @@ import type { Fields } from './fields.ts';
 import { findCycles } from './find-cycles.ts';
 import { pipelineKeys } from './known-keys.ts';
 import { readConcurrency, readRetryConfig } from './limits.ts';
-import { refuseBlock, refusePipelineType, warnOfExecutors } from './not-run-here.ts';
+import { refuseAttached, refuseBlock, refusePipelineType, warnOfExecutors } from './not-run-here.ts';
 import { type Problems, problemsOf } from './problems.ts';
 import type { ReadPipeline } from './project.ts';
 import { type BlockSetting, type ReadBlock, readBlock } from './read-block.ts';
@@ -94,6 +94,9 @@ async function readDefinition(uuid: string, fields: Fields, setting: PipelineSet
   blocks.forEach((block, index) => {
     refuseBlock(block, lists.blocks[index]!.fields);
   });
+  for (const { definition, fields: entry } of [...lists.conditionals, ...lists.callbacks]) {
+    refuseAttached(definition, blocks, entry);
+  }
   warnOfExecutors(lists.blocks);
   const definition: PipelineDefinition = {
     uuid,

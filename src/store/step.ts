@@ -10,9 +10,9 @@ export type Finish = {
   readonly fence: number;
   /**
    * completed and failed are ends. retry: failed, to be tried again at `retryAt`. requeue: given back unharmed (the server
-   * shuts down). stopped: it was told to stop and did.
+   * shuts down). stopped: it was told to stop and did. condition_failed: its condition kept it from running.
    */
-  readonly outcome: 'completed' | 'failed' | 'retry' | 'requeue' | 'stopped';
+  readonly outcome: 'completed' | 'failed' | 'retry' | 'requeue' | 'stopped' | 'condition_failed';
   readonly code: StatusReasonCode;
   readonly message: string;
   readonly error: RunError | null;

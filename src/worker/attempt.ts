@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { judgeAttempt, type StopCause } from '../domain/attempt-end.ts';
+import { type ConditionAnswer, judgeConditions, type Skip } from '../domain/condition.ts';
+import type { RunError } from '../domain/lifecycle.ts';
 import type { BlockDefinition } from '../domain/pipeline.ts';
-import { outputPath } from '../outputs/output-path.ts';
+import { conditionPath, outputPath } from '../outputs/output-path.ts';
 import type { NewLogLine } from '../store/log-lines.ts';
 import type { Claim, Finish } from '../store/step.ts';
-import type { AttemptInput, AttemptOutcome, AttemptTask, Executor, RunningAttempt } from './executor.ts';
+import type { Answerer, AttemptInput, AttemptOutcome, AttemptTask, Executor, LogSink, RunningAttempt } from './executor.ts';
 import type { BlockCalls } from './block-calls.ts';
 import type { LogWriter } from './log-writer.ts';
-import type { RunContexts } from './run-contexts.ts';
+import type { RunContext, RunContexts } from './run-contexts.ts';
 
 /** More lines of one attempt than this are counted, not kept. */
 const maxLinesPerAttempt = 100_000;
@@ -61,21 +63,53 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
       return failedToStart(claim, `Block ${claim.uuid} has no code that this worker can run.`);
     }
     const run = await setting.contexts.run(claim.run, claim.runAttempt);
-    const task = taskOf(setting, claim, block, run.variables, run.timezone);
-    running = executor.run(task, log.sink, calls.answer);
-    running.pid.then((known) => {
-      pid = known;
-    });
-    if (stopCause !== null) running.stop(stopGraceMs);
     const deadline =
       claim.timeoutSeconds === null
         ? undefined
         : setTimeout(() => stop('timeout', setting.graceMs), claim.timeoutSeconds * 1000);
-    const outcome = await running.outcome;
+    // Asked once: what is tried again has been let in.
+    const conditionals = claim.retries === 0 ? await setting.contexts.conditionals(claim, block) : [];
+    const skip = conditionals.length === 0 ? null : await askConditionals(conditionals, run, log.sink);
+    const outcome = skip ?? (await carryOut(executor, taskOf(setting, claim, block, run), log.sink, calls.answer));
     clearTimeout(deadline);
     await calls.end();
     const droppedLines = await log.flushed();
+    if ('code' in outcome) return { ...skipped(claim, outcome), droppedLines, pid };
     return report(claim, block, outcome, { stopCause, now: setting.now(), droppedLines, pid });
+  }
+
+  function carryOut(
+    executor: Executor,
+    task: AttemptTask,
+    sink: LogSink,
+    answer?: Answerer,
+  ): Promise<AttemptOutcome> {
+    running = executor.run(task, sink, answer);
+    running.pid.then((known) => {
+      pid = known;
+    });
+    if (stopCause !== null) running.stop(stopGraceMs);
+    return running.outcome;
+  }
+
+  /** All of them, each once; why the block is skipped, null when it is not, or the outcome of one that was stopped. */
+  async function askConditionals(
+    conditionals: readonly BlockDefinition[],
+    run: RunContext,
+    sink: LogSink,
+  ): Promise<Skip | AttemptOutcome | null> {
+    const answers: ConditionAnswer[] = [];
+    for (const conditional of conditionals) {
+      const executor = setting.executorOf(conditional);
+      if (executor === null) {
+        answers.push({ uuid: conditional.uuid, error: noExecutor(conditional) });
+        continue;
+      }
+      const outcome = await carryOut(executor, conditionTaskOf(setting, claim, conditional, run), sink);
+      if (stopCause !== null) return outcome.status === 'completed' ? { ...outcome, status: 'stopped' } : outcome;
+      answers.push(conditionAnswer(conditional.uuid, outcome));
+    }
+    return judgeConditions(answers);
   }
 
   const finish = execute().catch((error: unknown) => {
@@ -89,14 +123,13 @@ function taskOf(
   setting: AttemptSetting,
   claim: Claim,
   block: BlockDefinition,
-  variables: AttemptTask['variables'],
-  timezone: string | null,
+  { variables, timezone }: RunContext,
 ): AttemptTask {
   return {
     pipelineRunId: claim.run,
     blockRunId: claim.id,
     pipelineUuid: claim.pipeline,
-    blockUuid: claim.uuid,
+    blockUuid: block.uuid,
     blockType: block.type,
     attempt: claim.attempt,
     retryAttempt: claim.retries + 1,
@@ -110,6 +143,38 @@ function taskOf(
     outputsRoot: setting.outputsRoot,
     outputPath: outputPath(claim.run, claim.uuid, claim.fence),
   };
+}
+
+/** A conditional is asked with what its block would get, and leaves its answer beside the block's outputs. */
+function conditionTaskOf(
+  setting: AttemptSetting,
+  claim: Claim,
+  conditional: BlockDefinition,
+  run: RunContext,
+): AttemptTask {
+  return {
+    ...taskOf(setting, claim, conditional, run),
+    outputPath: conditionPath(outputPath(claim.run, claim.uuid, claim.fence), conditional.uuid),
+    parent: { blockUuid: claim.uuid, runStatus: 'running' },
+  };
+}
+
+function conditionAnswer(uuid: string, outcome: AttemptOutcome): ConditionAnswer {
+  if (outcome.status === 'completed') return { uuid, said: Boolean(outcome.outputs[0]?.inline) };
+  const error =
+    outcome.status === 'failed'
+      ? { ...outcome.error, blockUuid: uuid }
+      : { blockUuid: uuid, type: 'ProcessDied', message: diedMessageOf(outcome), stackTrace: null };
+  return { uuid, error };
+}
+
+function noExecutor(block: BlockDefinition): RunError {
+  const message = `This worker can't run a block written in ${block.language}.`;
+  return { blockUuid: block.uuid, type: null, message, stackTrace: null };
+}
+
+function diedMessageOf(outcome: AttemptOutcome): string {
+  return outcome.status === 'process_died' ? outcome.message : 'Its process was stopped from outside.';
 }
 
 function inputOf(upstream: NonNullable<Claim['inputs']>[number]): AttemptInput {
@@ -203,6 +268,10 @@ function failedToStart(claim: Claim, message: string): Finish {
     error: { blockUuid: claim.uuid, type: null, message, stackTrace: null },
     retryAt: null,
   };
+}
+
+function skipped(claim: Claim, { code, message, error }: Skip): Finish {
+  return { ...identity(claim), ...nothingMade, outcome: 'condition_failed', code, message, error, retryAt: null };
 }
 
 /** Gives a claim back unharmed: it was never started, or its worker goes away. */

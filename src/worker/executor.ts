@@ -52,6 +52,8 @@ export type AttemptTask = {
   /** Absolute. Executors write outputs to `<outputsRoot>/<outputPath>/output_N/`. */
   readonly outputsRoot: string;
   readonly outputPath: string;
+  /** Of a conditional or callback: the block it is attached to, and how the run stands. */
+  readonly parent?: { readonly blockUuid: string; readonly runStatus: string };
 };
 
 export type AttemptInput = {

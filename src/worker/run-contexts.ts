@@ -36,6 +36,18 @@ export class RunContexts {
     const found = await this.#definitions.load(pipelineUuid, version);
     return found === null ? null : (blocksOf(found.definition).get(blockUuid) ?? null);
   }
+
+  /** The conditionals of a block of a claim's version, in the order in which they are attached. */
+  async conditionals(
+    { pipeline, version }: { readonly pipeline: string; readonly version: string },
+    block: BlockDefinition,
+  ): Promise<readonly BlockDefinition[]> {
+    if (block.conditionals.length === 0) return [];
+    const found = await this.#definitions.load(pipeline, version);
+    return block.conditionals.flatMap(
+      (uuid) => found?.definition.conditionals.find((each) => each.uuid === uuid) ?? [],
+    );
+  }
 }
 
 const indexes = new WeakMap<PipelineDefinition, ReadonlyMap<string, BlockDefinition>>();

@@ -38,7 +38,7 @@ const action = fc.oneof(
       kind: fc.constant('finish' as const),
       worker: number,
       claim: number,
-      outcome: fc.constantFrom('completed', 'completed', 'completed', 'failed', 'retry', 'requeue'),
+      outcome: fc.constantFrom('completed', 'completed', 'completed', 'failed', 'retry', 'requeue', 'condition_failed'),
       want: fc.integer({ min: 0, max: 2 }),
     }),
   },

@@ -17,14 +17,14 @@ test.for([
     /dynamic/,
   ],
   [
-    'a conditional',
-    'blocks: [{uuid: a, type: custom, conditional_blocks: [c]}]\nconditionals: [{uuid: c, type: conditional}]',
-    /has a conditional attached \(c\)/,
+    'a conditional in SQL',
+    'blocks: [{uuid: a, type: custom, conditional_blocks: [c]}]\nconditionals: [{uuid: c, type: conditional, language: sql}]',
+    /The conditional "c" is written in "sql"/,
   ],
   [
-    'a callback attached from its side',
-    'blocks: [{uuid: a, type: custom}]\ncallbacks: [{uuid: k, type: callback, upstream_blocks: [a]}]',
-    /has a callback attached \(k\)/,
+    'a callback in R, attached from its side',
+    'blocks: [{uuid: a, type: custom}]\ncallbacks: [{uuid: k, type: callback, language: r, upstream_blocks: [a]}]',
+    /The callback "k" is written in "r"/,
   ],
   ['a streaming pipeline', 'type: streaming\nblocks: [{uuid: a, type: custom}]', /A pipeline of type "streaming"/],
   [
@@ -57,6 +57,23 @@ test.for(['data_loader', 'transformer', 'data_exporter', 'custom', 'sensor'])('a
     });
     expect(told(daily.problems)).toEqual([]);
   }
+});
+
+test('attached conditionals and callbacks run', async () => {
+  const daily = await readDaily(
+    'blocks: [{uuid: a, type: custom, conditional_blocks: [c]}]\nconditionals: [{uuid: c, type: conditional}]\ncallbacks: [{uuid: k, type: callback, upstream_blocks: [a]}]',
+    files,
+  );
+  expect(told(daily.problems)).toEqual([]);
+  expect(daily.definition.blocks[0]).toMatchObject({ conditionals: ['c'], callbacks: ['k'] });
+});
+
+test('a conditional without its file is an error that says where it is looked for', async () => {
+  const daily = await readDaily(
+    'blocks: [{uuid: a, type: custom, conditional_blocks: [c]}]\nconditionals: [{uuid: c, type: conditional}]',
+    { 'custom/a.py': code },
+  );
+  expect(told(daily.problems)).toEqual([expect.stringMatching(/conditionals\/c\.py/)]);
 });
 
 test('switches that say "not dynamic" are no hindrance, nor is an unattached conditional', async () => {

@@ -27,6 +27,7 @@ test('a block gets what it is promised', async () => {
     {
       pipelineUuid: 'sales',
       blockUuid: 'load',
+      parentBlockUuid: null,
       pipelineRunId: 7,
       blockRunId: 71,
       attempt: 5,

@@ -58,6 +58,7 @@ function argumentsOf({ task, variables, projectDir, attempt }: BlockWork, inputs
     context: {
       pipelineUuid: task.pipelineUuid,
       blockUuid: task.blockUuid,
+      parentBlockUuid: task.parentBlockUuid ?? null,
       pipelineRunId: task.pipelineRunId,
       blockRunId: task.blockRunId,
       attempt: task.attempt,

@@ -28,6 +28,8 @@ export type TaskFrame = {
   /** The run's variables as JSON text; null: the same as in the frame before. */
   readonly variables: string | null;
   readonly inputs: readonly AttemptInput[];
+  /** Of a conditional or callback: the block it is attached to. */
+  readonly parentBlockUuid?: string;
   readonly outputsRoot: string;
   readonly outputPath: string;
 };

@@ -1,6 +1,7 @@
 """What a block's function is called with: one positional argument per upstream, then names."""
 
 import inspect
+from types import SimpleNamespace
 
 from .errors import BlockArgumentsError
 from .variables import python_values
@@ -19,8 +20,24 @@ def keywords(task, settings, logger):
         'repo_path': settings['projectDir'],
         'logger': logger,
         'retry': {'attempts': task['retryAttempt']},
-        **task.get('extraKeywords', {}),
+        **_of_parent(task),
     }
+
+
+def _of_parent(task):
+    """What a conditional or callback is told besides: the block it is attached to, and the run, as an object."""
+    parent = task.get('parent')
+    if parent is None:
+        return {}
+    variables = python_values(task['variables'], task['timezone'])
+    run = SimpleNamespace(
+        id=task['pipelineRunId'],
+        status=parent['runStatus'],
+        execution_date=variables.get('execution_date'),
+        variables=variables,
+        pipeline_uuid=task['pipelineUuid'],
+    )
+    return {'parent_block_uuid': parent['blockUuid'], 'pipeline_run': run}
 
 
 def for_function(function, inputs, names, task):

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ServerProcess, startServerProcess, writeProject } from '../support/server-process.ts';
+import { until } from '../support/waiting.ts';
+
+// Conditions, callbacks and sensors, as the author of a project meets them: real blocks in Python and TypeScript.
+
+/** Appends what happened to the folder's diary, so that a test can count calls. */
+const diary = (line: string) => `open(os.environ['SPECIAL_STORY'] + '/diary', 'a').write(${line} + '\\n')`;
+
+const project = writeProject({
+  'pipelines/conditions/metadata.yaml': `
+blocks:
+- {uuid: load, type: data_loader, language: python}
+- {uuid: guarded, type: transformer, language: python, upstream_blocks: [load], conditional_blocks: [agrees, objects]}
+- {uuid: below, type: transformer, language: python, upstream_blocks: [guarded]}
+- {uuid: join, type: transformer, language: python, upstream_blocks: [below, load], trigger_rule: none_failed}
+conditionals:
+- {uuid: agrees, type: conditional, language: python}
+- {uuid: objects, type: conditional, language: typescript}
+`,
+  'pipelines/let_in/metadata.yaml': `
+blocks:
+- {uuid: load, type: data_loader, language: python}
+- {uuid: guarded, type: transformer, language: python, upstream_blocks: [load], conditional_blocks: [agrees]}
+conditionals:
+- {uuid: agrees, type: conditional, language: python}
+`,
+  'pipelines/confused/metadata.yaml': `
+blocks:
+- {uuid: load, type: data_loader, language: python, conditional_blocks: [agrees, broken]}
+conditionals:
+- {uuid: agrees, type: conditional, language: python}
+- {uuid: broken, type: conditional, language: python}
+`,
+  'data_loaders/load.py': '@data_loader\ndef load(*args, **kwargs):\n    return 41\n',
+  'transformers/guarded.py': `
+import os
+@transformer
+def guarded(value, *args, **kwargs):
+    ${diary(`f"guarded {value} {kwargs['retry']['attempts']}"`)}
+    return value + 1
+`,
+  'transformers/below.py': '@transformer\ndef below(value, *args, **kwargs):\n    return value\n',
+  'transformers/join.py': '@transformer\ndef join(below, load, **kwargs):\n    return [below, load]\n',
+  'conditionals/agrees.py': `
+import os
+@condition
+def agrees(*args, **kwargs):
+    run = kwargs['pipeline_run']
+    ${diary(`f"agrees {args} {kwargs['parent_block_uuid']} {run.status} {run.execution_date.year > 2000} {run.id == kwargs['pipeline_run_id']}"`)}
+    return True
+`,
+  'conditionals/objects.ts': `
+import { appendFileSync } from 'node:fs';
+export const condition = ({ inputs, context }) => {
+  appendFileSync(process.env.SPECIAL_STORY + '/diary', \`objects \${inputs[0]} \${context.parentBlockUuid}\\n\`);
+  return false;
+};
+`,
+  'conditionals/broken.py': '@condition\ndef broken(*args, **kwargs):\n    raise ValueError("no idea")\n',
+});
+
+let server: ServerProcess;
+beforeAll(async () => {
+  process.env.SPECIAL_STORY = project.dir;
+  server = await startServerProcess(join(project.dir, 'project'), join(project.dir, 'data'), ['--grace', '1']);
+}, 60_000);
+afterAll(async () => {
+  server.kill('SIGINT');
+  await server.gone;
+  project.remove();
+  delete process.env.SPECIAL_STORY;
+}, 20_000);
+
+type Block = {
+  readonly blockUuid: string;
+  readonly status: string;
+  readonly statusReason: { readonly code: string; readonly message: string } | null;
+  readonly error: { readonly type: string; readonly message: string; readonly stackTrace: string | null } | null;
+  readonly outputs: readonly { readonly value: unknown }[] | null;
+  readonly attempts: readonly { readonly status: string; readonly calls: number | null }[];
+};
+type Run = { readonly id: string; readonly status: string; readonly blockRuns: { readonly nodes: readonly Block[] } };
+
+const runQuery = /* GraphQL */ `
+  query ($id: ID!) {
+    pipelineRun(id: $id) {
+      id status
+      blockRuns {
+        nodes {
+          blockUuid status statusReason { code message } error { type message stackTrace } outputs { value }
+          attempts { status calls }
+        }
+      }
+    }
+  }`;
+
+async function trigger(pipelineUuid: string, variables: object = {}): Promise<string> {
+  const { triggerPipelineRun } = await server.query<{
+    triggerPipelineRun: { pipelineRun?: { id: string }; message?: string };
+  }>(
+    `mutation ($p: String!, $v: JSONObject) { triggerPipelineRun(input: { pipelineUuid: $p, variables: $v }) {
+       ... on TriggerPipelineRunSuccess { pipelineRun { id } } ... on UserError { message } } }`,
+    { p: pipelineUuid, v: variables },
+  );
+  if (!triggerPipelineRun.pipelineRun) throw new Error(triggerPipelineRun.message);
+  return triggerPipelineRun.pipelineRun.id;
+}
+
+const look = async (id: string) => (await server.query<{ pipelineRun: Run }>(runQuery, { id })).pipelineRun;
+
+function ended(id: string): Promise<Run> {
+  return until(`the end of ${id}`, async () => {
+    const run = await look(id);
+    return ['COMPLETED', 'FAILED', 'CANCELLED'].includes(run.status) && run;
+  });
+}
+
+const blockOf = (run: Run, uuid: string) => run.blockRuns.nodes.find((block) => block.blockUuid === uuid)!;
+const statusesOf = (run: Run) =>
+  Object.fromEntries(run.blockRuns.nodes.map((block) => [block.blockUuid, block.status]));
+const told = () => readFileSync(join(project.dir, 'diary'), 'utf8').trim().split('\n');
+
+describe('a block with conditionals', () => {
+  test('18: one says true, one false: each is asked once, the block and what needs it are skipped, the run completes', async () => {
+    const run = await ended(await trigger('conditions'));
+    expect(run.status).toBe('COMPLETED');
+    expect(statusesOf(run)).toEqual({
+      load: 'COMPLETED',
+      guarded: 'CONDITION_FAILED',
+      below: 'CONDITION_FAILED',
+      join: 'COMPLETED',
+    });
+    expect(blockOf(run, 'guarded')).toMatchObject({
+      statusReason: { code: 'CONDITION_FALSE', message: 'Its conditional objects said no.' },
+      attempts: [{ status: 'CONDITION_FAILED' }],
+    });
+    // 38: the join after a skipped branch runs, and gets nothing from there.
+    expect(blockOf(run, 'join').outputs).toMatchObject([{ value: null }, { value: 41 }]);
+    expect(told()).toEqual(['agrees (41,) guarded running True True', 'objects 41 guarded']);
+  });
+
+  test('17: all say true: it runs, and each was asked once', async () => {
+    const before = told().length;
+    const run = await ended(await trigger('let_in'));
+    expect(statusesOf(run)).toEqual({ load: 'COMPLETED', guarded: 'COMPLETED' });
+    expect(told().slice(before)).toEqual(['agrees (41,) guarded running True True', 'guarded 41 1']);
+  });
+
+  test('18: one that raises counts as false, and its error is kept with its stack', async () => {
+    const run = await ended(await trigger('confused'));
+    expect(run.status).toBe('COMPLETED');
+    expect(blockOf(run, 'load')).toMatchObject({
+      status: 'CONDITION_FAILED',
+      statusReason: { code: 'CONDITION_ERROR' },
+      error: { type: 'ValueError', message: 'no idea', stackTrace: expect.stringContaining('broken.py') },
+    });
+  });
+});
