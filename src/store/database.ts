@@ -40,8 +40,10 @@ const maxTransactionTries = 5;
 export function openDatabase(settings: ConnectionSettings, options: { readonly poolSize?: number } = {}): Database {
   const poolSize = options.poolSize ?? 10;
   const pool = new pg.Pool({ ...settings, types, max: poolSize, application_name: 'penstock' });
-  // An idle connection that dies (Postgres restarted) is replaced by the pool; without a listener it would end the process.
+  // A connection that dies (Postgres restarted) is replaced by the pool, and whoever uses it just then is told by its next statement.
+  // Without a listener the process would end: the pool's own listens while it is idle, the client's also between two statements.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const adapter = new PrismaPg({ ...settings, max: poolSize, application_name: 'penstock-prisma' });
   const prisma = new PrismaClient({ adapter });
 

@@ -96,6 +96,6 @@ function lastWords(world: World, { role, pid }: PenstockProcess): string {
   const lines = readFileSync(world.log, 'utf8').split('\n');
   return lines
     .filter((line) => line.startsWith(`${role} ${pid}: `))
-    .slice(-25)
+    .slice(-60)
     .join('\n');
 }
