@@ -76,6 +76,27 @@ export type BlockContext = {
    */
   readonly fence: number;
   readonly projectDir: string;
+  /**
+   * Starts a run of another pipeline. With `wait` it resolves when that run has completed, and rejects when it ends otherwise; the
+   * block holds no worker slot meanwhile, and if it ends before the run does, the run is cancelled. The same call of an attempt
+   * that repeats a lost one finds the run that it made.
+   */
+  readonly triggerPipeline: (pipelineUuid: string, options?: TriggerPipelineOptions) => Promise<TriggeredRun>;
+};
+
+export type TriggerPipelineOptions = {
+  /** Variables of the new run; they go before those of its pipeline and trigger. */
+  readonly variables?: { readonly [name: string]: unknown };
+  /** Whether to wait for the run's end. */
+  readonly wait?: boolean;
+  /** The name of a trigger of that pipeline: the run gets its settings and variables. */
+  readonly trigger?: string;
+};
+
+/** A run that a block has started, and where it stood when the call was answered. */
+export type TriggeredRun = {
+  readonly pipelineRunId: number;
+  readonly status: 'initial' | 'running' | 'completed' | 'failed' | 'cancelled';
 };
 
 /** Several outputs of one block, made by `outputs()`. */

@@ -92,12 +92,6 @@ seen = (get_variable('pipeline', 'up', 'output_1'), get_variable('pipeline', 'up
 
   test.each([
     [
-      'from mage_ai.orchestration.triggers.api import trigger_pipeline',
-      "trigger_pipeline('other')",
-      'trigger_pipeline',
-    ],
-    ['from mage_ai.orchestration.run_status_checker import check_status', "check_status('other')", 'check_status'],
-    [
       'from mage_ai.io.snowflake import Snowflake',
       'Snowflake.with_config(None)',
       'pip install snowflake-connector-python',

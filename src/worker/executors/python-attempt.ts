@@ -1,4 +1,4 @@
-import type { AttemptOutcome, AttemptTask, LogEntry, LogSink, RunningAttempt } from '../executor.ts';
+import type { Answerer, AttemptOutcome, AttemptTask, LogEntry, LogSink, RunningAttempt } from '../executor.ts';
 import { createLineCutter, cutText, type LineCutter, storableText } from './log-lines.ts';
 import type { OutOfMemoryCounter } from './out-of-memory.ts';
 import { signalGroup } from './process-group.ts';
@@ -34,6 +34,7 @@ export type PythonAttempt = {
 export type PythonAttemptOptions = {
   readonly task: AttemptTask;
   readonly sink: LogSink;
+  readonly answer: Answerer;
   readonly now: () => Date;
   readonly outOfMemory: OutOfMemoryCounter;
   /** Of a result: libraries that the block has imported. */
@@ -79,6 +80,12 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
       const line = JSON.parse(said.toString()) as { level: LogEntry['level']; message: string };
       for (const piece of cutText(line.message)) log('logger', line.level, piece);
     }
+  }
+
+  async function answer(question: string): Promise<void> {
+    const { id, ...request } = JSON.parse(question) as { readonly id: number };
+    const reply = await options.answer(request);
+    if (!over && end === undefined) child?.sendAnswer(JSON.stringify({ ...reply, id }));
   }
 
   function finish(settled: AttemptOutcome): void {
@@ -144,6 +151,10 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
         result = JSON.parse(payload.toString()) as RunnerResult;
         options.onModules(result.modules);
         if (result.isLastWord) settle();
+        return;
+      }
+      if (kind === 'Q') {
+        void answer(payload.toString());
         return;
       }
       const said = payload.subarray(8);

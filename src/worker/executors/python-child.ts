@@ -10,6 +10,7 @@ export type PythonChild = {
   /** CPU time it had used when it said hello. */
   readonly cpuTimeMs: number;
   readonly sendTask: (task: string) => void;
+  readonly sendAnswer: (answer: string) => void;
   /** Sets who hears its frames and the end of its connection. */
   readonly listen: (onFrame: (kind: string, payload: Buffer) => void, onEnd: () => void) => void;
   /** Closes the connection; a child that still waits for a task then ends itself. */
@@ -35,6 +36,7 @@ export function greetChild(socket: Socket, onHello: (child: PythonChild) => void
       onHello({
         ...hello,
         sendTask: (task) => socket.write(encodeFrame('T', task)),
+        sendAnswer: (answer) => socket.write(encodeFrame('A', answer)),
         listen: (onFrame, onEnd) => {
           hear = onFrame;
           hearEnd = onEnd;

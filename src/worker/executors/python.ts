@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Executor, Watchdog } from '../executor.ts';
+import { noAnswer } from './no-answer.ts';
 import { openOutOfMemoryCounter } from './out-of-memory.ts';
 import { endGroup } from './process-group.ts';
 import { createPythonAttempt, type PythonAttempt } from './python-attempt.ts';
@@ -80,10 +81,11 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
   }
 
   return {
-    run: (task, sink) => {
+    run: (task, sink, answer = noAnswer) => {
       const attempt = createPythonAttempt({
         task,
         sink,
+        answer,
         now,
         outOfMemory,
         onModules: pool.learn,

@@ -41,6 +41,8 @@ async function settle(attempt: Attempt, work: BlockWork): Promise<AttemptEnding[
     return { error: null, stopped: false, ...result };
   } catch (error) {
     return { error: describeError(error), stopped: isAbort(error, attempt.abort.signal), outputs: [], tests: [] };
+  } finally {
+    work.asking.close();
   }
 }
 

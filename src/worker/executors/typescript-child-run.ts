@@ -1,5 +1,6 @@
-import type { BlockArguments } from '../../block.ts';
+import type { BlockArguments, BlockContext } from '../../block.ts';
 import type { BlockTestResult, OutputManifest } from '../../domain/outputs.ts';
+import type { Asking } from './typescript-child-asking.ts';
 import type { Attempt } from './typescript-child-current.ts';
 import { BlockMistake, describeError } from './typescript-child-errors.ts';
 import { readInputs } from './typescript-child-inputs.ts';
@@ -15,6 +16,7 @@ export type BlockWork = {
   readonly projectDir: string;
   readonly modules: BlockModules;
   readonly attempt: Attempt;
+  readonly asking: Asking;
 };
 
 export type BlockResult = {
@@ -34,7 +36,10 @@ export async function runBlock(work: BlockWork): Promise<BlockResult> {
 }
 
 /** What a block is called with. `signal` is a getter, to know whether the block cares for it; `variables` so that each call has its own copy, made only when wanted. */
-function argumentsOf({ task, variables, projectDir, attempt }: BlockWork, inputs: readonly unknown[]): BlockArguments {
+function argumentsOf(
+  { task, variables, projectDir, attempt, asking }: BlockWork,
+  inputs: readonly unknown[],
+): BlockArguments {
   let parsed: BlockArguments['variables'] | null = null;
   const parse = () => {
     parsed ??= JSON.parse(variables) as BlockArguments['variables'];
@@ -55,17 +60,25 @@ function argumentsOf({ task, variables, projectDir, attempt }: BlockWork, inputs
     configuration: task.configuration,
     logger,
     retry: { attempts: task.retryAttempt },
-    context: {
-      pipelineUuid: task.pipelineUuid,
-      blockUuid: task.blockUuid,
-      parentBlockUuid: task.parentBlockUuid ?? null,
-      pipelineRunId: task.pipelineRunId,
-      blockRunId: task.blockRunId,
-      attempt: task.attempt,
-      fence: task.fence,
-      projectDir,
-    },
+    context: withCalls(
+      {
+        pipelineUuid: task.pipelineUuid,
+        blockUuid: task.blockUuid,
+        parentBlockUuid: task.parentBlockUuid ?? null,
+        pipelineRunId: task.pipelineRunId,
+        blockRunId: task.blockRunId,
+        attempt: task.attempt,
+        fence: task.fence,
+        projectDir,
+      },
+      asking,
+    ),
   };
+}
+
+/** A call is no fact: a block that hands its context on as data hands on the facts. */
+function withCalls(facts: Omit<BlockContext, 'triggerPipeline'>, { triggerPipeline }: Asking): BlockContext {
+  return Object.defineProperty(facts, 'triggerPipeline', { value: triggerPipeline }) as BlockContext;
 }
 
 function pickFunction(exports: ModuleExports, mode: BlockMode, blockUuid: string): (args: BlockArguments) => unknown {

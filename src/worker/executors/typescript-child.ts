@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { hear, openAsking } from './typescript-child-asking.ts';
 import { createAttempt, runToItsEnd } from './typescript-child-attempt.ts';
 import { channelFd, markRawOutput, send } from './typescript-child-channel.ts';
 import { currentAttempt, enter, leave } from './typescript-child-current.ts';
@@ -8,7 +9,7 @@ import { rawOutputIsPossible, resetLeakFlags, startedProcesses, watchForLeaks } 
 import { captureOutput } from './typescript-child-logs.ts';
 import { createBlockModules } from './typescript-child-modules.ts';
 import { createUsageMeter } from './typescript-child-usage.ts';
-import { createFrameReader, type TaskFrame } from './typescript-protocol.ts';
+import { type AnswerFrame, createFrameReader, type TaskFrame } from './typescript-protocol.ts';
 
 /**
  * The process that runs TypeScript blocks: it waits for tasks on descriptor 3 and runs them one after the other. It is its own
@@ -37,7 +38,11 @@ watchForLeaks();
 channel.setEncoding('utf8');
 channel.on(
   'data',
-  createFrameReader((line) => void serve(JSON.parse(line) as TaskFrame)),
+  createFrameReader((line) => {
+    const frame = JSON.parse(line) as TaskFrame | AnswerFrame;
+    if ('answerTo' in frame) hear(frame);
+    else void serve(frame);
+  }),
 );
 // The worker is gone, and so are we and all that blocks have started.
 channel.on('close', end);
@@ -53,7 +58,10 @@ async function serve(task: TaskFrame): Promise<void> {
   channel.unref();
   usage.start();
   const attempt = createAttempt();
-  const ending = await enter(attempt, () => runToItsEnd(attempt, { task, variables, projectDir, modules, attempt }));
+  const asking = openAsking({ send, hold: (isHeld) => (isHeld ? channel.ref() : channel.unref()) }, attempt);
+  const ending = await enter(attempt, () =>
+    runToItsEnd(attempt, { task, variables, projectDir, modules, attempt, asking }),
+  );
   attempts++;
   const rawOutput = rawOutputIsPossible();
   if (rawOutput) markRawOutput();

@@ -1,4 +1,4 @@
-import type { AttemptOutcome, AttemptTask, LogSink } from '../executor.ts';
+import type { Answerer, AttemptOutcome, AttemptTask, LogSink } from '../executor.ts';
 import { type AttemptLog, createAttemptLog } from './typescript-attempt-log.ts';
 import type { BlockSource } from './typescript-protocol.ts';
 
@@ -14,6 +14,10 @@ export type Job = {
   readonly started: (pid: number) => void;
   readonly settle: (outcome: AttemptOutcome) => void;
   readonly isSettled: () => boolean;
+  /** Answers what its code asks. */
+  readonly answer: Answerer;
+  /** How many answers it waits for: then its process is one more than there are slots. */
+  asking: number;
   stopRequested: boolean;
 };
 
@@ -21,6 +25,7 @@ export function createJob(
   task: AttemptTask,
   code: { readonly id: string; readonly source: BlockSource },
   sink: LogSink,
+  answer: Answerer,
 ): Job {
   const outcome = Promise.withResolvers<AttemptOutcome>();
   const pid = Promise.withResolvers<number | null>();
@@ -45,6 +50,8 @@ export function createJob(
       outcome.resolve(given);
     },
     isSettled: () => settled,
+    answer,
+    asking: 0,
     stopRequested: false,
   };
 }

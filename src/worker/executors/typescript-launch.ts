@@ -12,6 +12,7 @@ import { stripTypes } from './typescript-code.ts';
 const extension = extname(import.meta.filename);
 const childFiles = [
   'typescript-child',
+  'typescript-child-asking',
   'typescript-child-attempt',
   'typescript-child-channel',
   'typescript-child-current',

@@ -6,7 +6,7 @@ import { groupHasOthers } from './typescript-group.ts';
 import type { Job } from './typescript-job.ts';
 import { launchChild } from './typescript-launch.ts';
 import { type ChildEnd, outcomeOfDeath, outcomeOfResult } from './typescript-outcome.ts';
-import { type ChildFrame, createFrameReader } from './typescript-protocol.ts';
+import { type AnswerFrame, type ChildFrame, createFrameReader } from './typescript-protocol.ts';
 import { readRawOutput } from './typescript-raw-output.ts';
 import { taskFrame, variablesText } from './typescript-task-frame.ts';
 
@@ -33,6 +33,8 @@ export type ProcessEvents = {
   readonly onReady: (child: BlockProcess) => void;
   /** An attempt is settled and the next one may come. */
   readonly onFree: (child: BlockProcess) => void;
+  /** Its attempt waits for an answer, and with it perhaps for other attempts. */
+  readonly onAsking: () => void;
   /** It is gone. `unstarted`: an attempt that it had not begun. `lastWords`: set when it died before it was ready. */
   readonly onGone: (child: BlockProcess, unstarted: Job | null, lastWords: string | null) => void;
 };
@@ -63,6 +65,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
   let job: Job | null = null;
   let result: { readonly outcome: AttemptOutcome; readonly ends: boolean } | null = null;
   let unstarted = false;
+  let begun = false;
   let endsAwaited = 0;
   let lastVariables: string | null = null;
   let killsBefore = 0;
@@ -85,7 +88,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
   channel.setEncoding('utf8');
   channel.on('error', () => {
     // It died; 'exit' tells. A task that could not be written was not begun.
-    if (result === null) unstarted = true;
+    if (result === null && !begun) unstarted = true;
   });
   channel.on('data', createFrameReader(onLine));
   child.once('error', () => group === null && void finish(null, null));
@@ -115,6 +118,11 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
         if (frame.rawOutput) endsAwaited += 2;
         settleWhenComplete();
         break;
+      case 'ask':
+        if (job === null) throw new Error('A question of no attempt.');
+        begun = true;
+        void answer(job, frame.id, frame.request);
+        break;
       case 'ready':
         ready = true;
         started.resolve();
@@ -127,6 +135,15 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
         unstarted = true;
         break;
     }
+  }
+
+  async function answer(asker: Job, id: number, request: object): Promise<void> {
+    asker.asking += 1;
+    events.onAsking();
+    const reply = await asker.answer(request);
+    asker.asking -= 1;
+    if (over || job !== asker) return;
+    channel.write(`${JSON.stringify({ answerTo: id, reply } satisfies AnswerFrame)}\n`);
   }
 
   function settleWhenComplete(): void {
@@ -190,6 +207,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
     },
     run: (given) => {
       job = given;
+      begun = false;
       killsBefore = setting.outOfMemory.read();
       const isKnown = codes.get(given.task.file) === given.codeId;
       codes.set(given.task.file, given.codeId);

@@ -1,6 +1,6 @@
 import type { BlockTestResult, OutputManifest } from '../../domain/outputs.ts';
 import type { JsonObject } from '../../domain/pipeline.ts';
-import type { AttemptError, AttemptInput, LogEntry } from '../executor.ts';
+import type { AttemptError, AttemptInput, BlockReply, LogEntry } from '../executor.ts';
 
 /**
  * What the worker and a child process say to each other over file descriptor 3: one JSON text per line. Measured against
@@ -53,8 +53,13 @@ export type ChildFrame =
   /** It holds an older version of a file that this block imports; it did not run the task and ends. */
   | { readonly type: 'stale' }
   | ResultFrame
+  /** The block asks something of the worker (worker/block-requests.ts); an AnswerFrame comes back. */
+  | { readonly type: 'ask'; readonly id: number; readonly request: object }
   /** It ends while it runs no attempt; a task that is on its way to it was not started. */
   | { readonly type: 'leaving' };
+
+/** Worker → child: the answer to a question of the attempt that runs, or of one that is over. */
+export type AnswerFrame = { readonly answerTo: number; readonly reply: BlockReply };
 
 export type ResultFrame = {
   readonly type: 'result';

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Executor, RunningAttempt, Watchdog } from '../executor.ts';
+import { noAnswer } from './no-answer.ts';
 import { openOutOfMemoryCounter } from './out-of-memory.ts';
 import { createCodeCache } from './typescript-code.ts';
 import { createJob, type Job } from './typescript-job.ts';
@@ -55,6 +56,7 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
       offer(child);
     },
     onFree: offer,
+    onAsking: grow,
     onGone(child: BlockProcess, unstarted: Job | null, lastWords: string | null): void {
       processes.delete(child);
       retiring.delete(child);
@@ -132,7 +134,9 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
       );
       return;
     }
-    if (processes.size >= options.slots) {
+    // One that waits for an answer may wait for another attempt, which needs a process too.
+    const asking = [...runningOn.keys()].filter((job) => job.asking > 0).length;
+    if (processes.size - asking >= options.slots) {
       // The idle ones know other versions of these blocks: the one that waited longest makes room.
       if (retiring.size === 0) retire(idle.shift());
       return;
@@ -167,11 +171,11 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
   }
 
   return {
-    run: (task, sink): RunningAttempt => {
+    run: (task, sink, answer = noAnswer): RunningAttempt => {
       const code = codes.prepare(task.file, task.code);
       if ('error' in code) return settledAtOnce(outcomeOfFailure(code.error));
       if (stopped) return settledAtOnce(stoppedUnstarted);
-      const job = createJob(task, code, sink);
+      const job = createJob(task, code, sink, answer);
       job.outcome.then(() => runningOn.delete(job));
       const index = idle.findLastIndex((child) => child.suits(job));
       const [child] = index === -1 ? [] : idle.splice(index, 1);

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 
-from . import attempt, decorators, preload, process_group
+from . import attempt, current, decorators, preload, process_group
 from .frames import Channel
 from .line_order import unread
 
@@ -53,6 +53,7 @@ def live(settings, generation, stdout, stderr, counts, voice):
     connection.connect(settings['address'])
     channel = Channel(connection)
     speaker = voice.connect(channel, counts)
+    current.attempt.channel = channel
     _answer(attempt.rehearse(settings, speaker))
     channel.send('H', json.dumps({'pid': os.getpid(), 'generation': generation, 'cpuTimeMs': _cpu_ms()}).encode())
     frame = channel.receive()

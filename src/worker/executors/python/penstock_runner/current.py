@@ -5,6 +5,7 @@ class Attempt:
     task = None
     repo_path = None
     inputs = ()
+    channel = None
 
 
 attempt = Attempt()

@@ -23,6 +23,14 @@ class InputNotReadableError(Exception):
     """An upstream's stored output can't be read here."""
 
 
+class CallRefusedError(Exception):
+    """What the block asked of its worker was refused."""
+
+
+class ChildRunError(Exception):
+    """A run that the block had started and waited for did not complete."""
+
+
 OURS = (BlockArgumentsError, NoDecoratedFunctionError, OutputNotStorableError, InputNotReadableError)
 
 

@@ -1,8 +1,19 @@
-from mage_ai._not_available import not_available
+from datetime import timezone
+
+from penstock_runner.asking import ask
 
 
-def check_status(pipeline_uuid, *args, **kwargs):
-    """Whether a run of another pipeline has completed. Not in this version: raises NotAvailableError."""
-    not_available(
-        'check_status(%r) from within a block' % pipeline_uuid, 'Ask the API for the runs of that pipeline instead.'
+def check_status(pipeline_uuid, execution_date, block_uuid=None, hours=24):
+    """Whether the newest run of a pipeline for a logical date in the `hours` up to `execution_date` has completed, or one of its
+    blocks has. Raises when there is no such pipeline or block."""
+    if execution_date.tzinfo is None:
+        execution_date = execution_date.replace(tzinfo=timezone.utc)
+    return ask(
+        {
+            'method': 'hasCompleted',
+            'pipelineUuid': pipeline_uuid,
+            'blockUuid': block_uuid,
+            'executionDate': execution_date.isoformat(),
+            'hours': hours,
+        }
     )
