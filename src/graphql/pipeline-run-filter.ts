@@ -39,6 +39,7 @@ export type PipelineRunFilterInput = Optional<{
   tag: StringFilterInput;
   status: Optional<{ in: PipelineRunStatus[]; notIn: PipelineRunStatus[] }>;
   triggerId: IdFilterInput;
+  parentRunId: IdFilterInput;
   cause: (typeof runCauses)[number][];
   statusReason: StatusReasonCode[];
   executionDate: DateTimeFilterInput;
@@ -63,6 +64,7 @@ PipelineRunFilter.implement({
     tag: t.field({ type: StringFilter, description: "A tag of the run's pipeline." }),
     status: t.field({ type: PipelineRunStatusFilter, description: 'Where it stands.' }),
     triggerId: t.field({ type: IdFilter, description: 'The trigger that it ran under.' }),
+    parentRunId: t.field({ type: IdFilter, description: 'The run one of whose blocks started it.' }),
     cause: t.field({ type: [RunCauseRef], description: 'What caused it: one of these.' }),
     statusReason: t.field({ type: [StatusReasonCodeRef], description: 'Why it stands there: one of these.' }),
     executionDate: t.field({ type: DateTimeFilter, description: 'The logical date.' }),
@@ -91,13 +93,15 @@ export function pipelineRunCriteria(filter: PipelineRunFilterInput | null | unde
     if (filters.length > widest) throw invalidInput(`\`${name}\` has ${filters.length} filters; at most ${widest}.`);
     return filters.map((one) => pipelineRunCriteria(one, depth + 1));
   };
-  const { id, pipelineUuid, tag, status, triggerId, cause, statusReason, passedSla, and, or, not } = filter;
+  const { id, pipelineUuid, tag, status, triggerId, parentRunId, cause, statusReason, passedSla, and, or, not } =
+    filter;
   return given<PipelineRunCriteria>({
     ids: id && idCriteria('id', 'run', id),
     pipelineUuid: pipelineUuid && textCriteria('pipelineUuid', pipelineUuid),
     tag: tag && textCriteria('tag', tag),
     status: status && given({ in: status.in && statuses(status.in), notIn: status.notIn && statuses(status.notIn) }),
     triggerIds: triggerId && idCriteria('triggerId', 'trg', triggerId),
+    parentRunIds: parentRunId && idCriteria('parentRunId', 'run', parentRunId),
     cause: cause && checkedList('cause', cause),
     statusReason: statusReason && checkedList('statusReason', statusReason),
     executionDate: filter.executionDate && instantCriteria(filter.executionDate),

@@ -9,6 +9,7 @@ import './pipeline-list.ts';
 import './pipeline-run-list.ts';
 import './block-run-list.ts';
 import './blocker.ts';
+import './child-run.ts';
 import './log-line-list.ts';
 import './run-event-list.ts';
 import './trigger-pipeline-run.ts';

@@ -21,6 +21,8 @@ export type PipelineRunCriteria = {
   readonly tag?: TextCriteria;
   readonly status?: { readonly in?: readonly PipelineRunStatus[]; readonly notIn?: readonly PipelineRunStatus[] };
   readonly triggerIds?: { readonly in?: readonly bigint[]; readonly notIn?: readonly bigint[] };
+  /** Runs that blocks of these runs have started. */
+  readonly parentRunIds?: { readonly in?: readonly bigint[]; readonly notIn?: readonly bigint[] };
   readonly cause?: readonly string[];
   readonly statusReason?: readonly StatusReasonCode[];
   readonly executionDate?: InstantCriteria;
@@ -92,7 +94,7 @@ export async function countPipelineRuns(
 /** What a row `r` of pipeline_run must meet. */
 export function pipelineRunConditions(criteria: PipelineRunCriteria): Prisma.Sql {
   const conditions: Prisma.Sql[] = [];
-  const { ids, status, triggerIds } = criteria;
+  const { ids, status, triggerIds, parentRunIds } = criteria;
 
   if (ids?.in) conditions.push(Prisma.sql`r.id = any(${[...ids.in]}::bigint[])`);
   if (ids?.notIn) conditions.push(Prisma.sql`r.id <> all(${[...ids.notIn]}::bigint[])`);
@@ -103,6 +105,12 @@ export function pipelineRunConditions(criteria: PipelineRunCriteria): Prisma.Sql
   if (triggerIds?.in) conditions.push(Prisma.sql`r.trigger_id = any(${[...triggerIds.in]}::bigint[])`);
   if (triggerIds?.notIn) {
     conditions.push(Prisma.sql`(r.trigger_id is null or r.trigger_id <> all(${[...triggerIds.notIn]}::bigint[]))`);
+  }
+  if (parentRunIds?.in) conditions.push(parentIn(parentRunIds.in));
+  if (parentRunIds?.notIn) {
+    conditions.push(
+      Prisma.sql`(r.parent_run_id is null or r.parent_run_id <> all(${[...parentRunIds.notIn]}::bigint[]))`,
+    );
   }
   if (criteria.cause) conditions.push(Prisma.sql`r.cause = any(${[...criteria.cause]}::run_cause[])`);
   if (criteria.statusReason) conditions.push(Prisma.sql`r.reason_code = any(${[...criteria.statusReason]}::text[])`);
@@ -129,6 +137,13 @@ function statusIn(statuses: readonly PipelineRunStatus[]): Prisma.Sql {
   return statuses.length === 1
     ? Prisma.sql`r.status = ${statuses[0]}::pipeline_run_status`
     : Prisma.sql`r.status = any(${[...statuses]}::pipeline_run_status[])`;
+}
+
+/** One parent is written as an equation, so that the index (parent, created_at, id) gives the order too. */
+function parentIn(parents: readonly bigint[]): Prisma.Sql {
+  return parents.length === 1
+    ? Prisma.sql`r.parent_run_id = ${parents[0]}::bigint`
+    : Prisma.sql`r.parent_run_id = any(${[...parents]}::bigint[])`;
 }
 
 function anyOf(conditions: readonly Prisma.Sql[]): Prisma.Sql {

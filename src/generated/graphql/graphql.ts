@@ -122,6 +122,8 @@ export type PipelineRunFilter = {
   readonly not?: PipelineRunFilter | null | undefined;
   /** One of these must hold; an empty list matches nothing. */
   readonly or?: ReadonlyArray<PipelineRunFilter> | null | undefined;
+  /** The run one of whose blocks started it. */
+  readonly parentRunId?: IdFilter | null | undefined;
   /** Whether it took longer than its SLA. */
   readonly passedSla?: boolean | null | undefined;
   /** The pipeline that it is a run of. */
