@@ -53,6 +53,17 @@ blocks:
 blocks:
 - {uuid: stay, type: custom, language: python}
 `,
+  'pipelines/parent/metadata.yaml': `
+blocks:
+- {uuid: ask_another, type: custom, language: python}
+`,
+  'custom/ask_another.py': `
+from mage_ai.orchestration.triggers.api import trigger_pipeline
+
+@custom
+def ask_another(*args, **kwargs):
+    trigger_pipeline('slow', check_status=True, poll_interval=1)
+`,
   'custom/hold.ts': waitForFile,
   'custom/after.ts': 'export default () => 1;',
   'custom/fail.ts': 'export default () => { throw new Error("not yet"); };',
@@ -235,6 +246,17 @@ describe('why a run stands still', { timeout: 60_000 }, () => {
     expect(blockOf(run, 'fail')).toMatchObject({ status: 'QUEUED', blockers: [{ code: 'RETRY_BACKOFF' }] });
     await cancel(id);
     expect(await look(id)).toMatchObject({ status: 'CANCELLED', blockers: [] });
+  });
+
+  test('CHILD_RUN: a block waits for a run that it started', async () => {
+    const id = await trigger('parent');
+    const run = await blockedBy(id, 'CHILD_RUN');
+    const child = run.blockers[0]!.holders![0]!.id;
+    expect(run.blockers).toMatchObject([{ scope: 'RUN', holderBlockRuns: [{ blockUuid: 'ask_another' }] }]);
+    expect(blockOf(run, 'ask_another').blockers).toMatchObject([{ code: 'CHILD_RUN', holders: [{ id: child }] }]);
+    letGo(child);
+    await ended(child);
+    await ended(id);
   });
 
   test('STOPPING: a cancelled run waits for the process that will not go', async () => {
