@@ -66,6 +66,15 @@ export type BlockContext = {
   readonly blockUuid: string;
   /** Of a conditional or callback: the block that it is attached to. */
   readonly parentBlockUuid: string | null;
+  /** Of a callback: how that block ended. */
+  readonly ended: {
+    readonly status: 'success' | 'failure' | 'cancelled';
+    readonly error: {
+      readonly type: string | null;
+      readonly message: string;
+      readonly stackTrace: string | null;
+    } | null;
+  } | null;
   readonly pipelineRunId: number;
   readonly blockRunId: number;
   /** 1-based number of the attempt of this block run, retries by people included. */

@@ -18,12 +18,16 @@ declare
 begin
   select array_agg(c.run) into v_run_ids from jsonb_to_recordset(p_changes) as c(run bigint);
   if cardinality(p_ids) > 0 then
-    -- The attempt of a worker that will not report any more ends here, lost, whatever becomes of its block run.
+    -- The attempt of a worker that will not report any more ends here, lost, whatever becomes of its block run. That of a sensor between
+    -- two calls, which no worker holds, ends as its block run.
     if true = any(p_bump) then
       insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
-                                 queued_at, started_at, completed_at, error)
-        select b.id, b.attempt, b.pipeline_run_id, r.attempt, b.fence, 'failed', 'WORKER_LOST', 'The worker that ran it was lost.', b.worker_id, b.pid, b.queued_at, b.started_at, p_now, e.error
-          from unnest(p_ids, p_from, p_bump) as c(id, "from", bump)
+                                 queued_at, started_at, completed_at, error, calls)
+        select b.id, b.attempt, b.pipeline_run_id, r.attempt, b.fence, case when b.worker_id is null then c."to"::block_run_status else 'failed' end,
+               case when b.worker_id is null then p_codes[c.reason] else 'WORKER_LOST' end,
+               case when b.worker_id is null then p_messages[c.reason] else 'The worker that ran it was lost.' end,
+               b.worker_id, b.pid, b.queued_at, b.started_at, p_now, e.error, nullif(b.calls, 0)
+          from unnest(p_ids, p_from, p_to, p_reasons, p_bump) as c(id, "from", "to", reason, bump)
           join block_run b on b.id = any(p_ids) and b.id = c.id and b.status = 'running'
           join pipeline_run r on r.id = any(v_run_ids) and r.id = b.pipeline_run_id
           left join jsonb_to_recordset(p_errors) as e(id bigint, error jsonb) on e.id = c.id
@@ -37,6 +41,7 @@ begin
              fence = b.fence + case when c.bump then 1 else 0 end,
              losses = case when c."to" = 'initial' then 0 when p_codes[c.reason] = 'WORKER_LOST' then b.losses + 1 else b.losses end,
              retries = case when c."to" = 'initial' then 0 else b.retries end,
+             calls = case when c."to" in ('initial', 'queued') then 0 else b.calls end,
              stop_requested = false,
              next_attempt_at = null, child_run_id = null,
              error = case when c."to" = 'initial' then null else coalesce(e.error, b.error) end,
@@ -121,6 +126,9 @@ begin
         join moved m on m.id = e.run) told
      order by 1, 2;
 
+  if exists (select 1 from pipeline_run r where r.id = any(v_run_ids) and r.has_callbacks) then
+    perform add_callbacks(p_ids, p_now);
+  end if;
   update pipeline_run_attempt a
      set status = (c.change ->> 'status')::pipeline_run_status, completed_at = p_now, reason_code = r.reason_code,
          reason_message = r.reason_message, reason_actor = r.reason_actor

@@ -2,10 +2,10 @@
 -- are over end; one round trip, one commit.
 --   p_want: free slots. p_look: whether to look into the queue for them, or to claim only what becomes ready here.
 --   What finished: parallel arrays, one place per attempt, by ascending run; outcome = completed | failed | retry | requeue |
---   stopped | condition_failed.
---   p_details: {code, message, error, outputs, tests, dropped, retryAt} or null, which is a plain completion.
+--   wait (a sensor said no) | stopped | condition_failed.
+--   p_details: {code, message, error, outputs, tests, dropped, retryAt, calls} or null, which is a plain completion.
 -- Answers with JSON objects: a claim, with what is needed to start it ({ids: […], uuids: […], …} for several of one run);
--- {settle: run} for each run that waits for engine/settle-runs.ts, {ended: run} for each that is over, and {more: true} when the
+-- {settle: run} for each run that waits for engine/settle-runs.ts, {ended: run} for each that is over, {callbacks: true} when callback runs were made, and {more: true} when the
 -- queue may hold more than fitted.
 -- Run after run, in ascending order. Few and small statements: each costs more to set up than a row to move, and so does each
 -- argument of a JSON function. Rows are found by `= any(array)` and their facts by array_position, because a join with unnest
@@ -37,6 +37,7 @@ declare
   v_down bigint[];
   v_below bigint;
   v_place int;
+  v_fresh int;
   v_detail jsonb;
   v_done boolean;
   v_inputs json;
@@ -63,7 +64,7 @@ begin
     v_run := least(p_runs[v_first], v_ready_runs[v_ready]);
     select p.pipeline_uuid, p.code_version, p.attempt, p.event_seq, p.ending_status is not null as ending,
            p.blocks_total - p.blocks_completed - p.blocks_condition_failed as unfinished, p.blocks_queued + p.blocks_running as busy,
-           p.blocks_initial
+           p.blocks_initial, p.has_callbacks
       into r from pipeline_run p where p.id = v_run for no key update;
     v_seq := r.event_seq;
     v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0; v_skipped := 0;
@@ -87,10 +88,10 @@ begin
         v_down := '{}';
         if found then
           insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
-                                     queued_at, started_at, completed_at, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines)
+                                     queued_at, started_at, completed_at, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines, calls)
             values (f.id, f.attempt, v_run, r.attempt, f.fence, 'completed', 'SUCCEEDED', 'It completed.', p_worker, p_pids[v_first],
                     f.queued_at, f.started_at, p_now, p_cpus[v_first], p_rss[v_first], v_detail -> 'outputs', v_detail -> 'tests',
-                    coalesce((v_detail ->> 'dropped')::int, 0));
+                    coalesce((v_detail ->> 'dropped')::int, 0), (v_detail ->> 'calls')::int);
           insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
             values (v_run, v_seq + 1, p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, f.id, f.block_uuid, f.attempt, 'running', 'completed');
           v_completed := 1;
@@ -110,10 +111,10 @@ begin
           returning t.id, t.block_uuid, t.attempt, t.fence, t.queued_at, t.started_at, t.outputs, t.downstream, array_position(p_ids, t.id) as place),
         kept as (
           insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
-                                     queued_at, started_at, completed_at, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines)
+                                     queued_at, started_at, completed_at, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines, calls)
             select d.id, d.attempt, v_run, r.attempt, d.fence, 'completed', 'SUCCEEDED', 'It completed.', p_worker, p_pids[d.place],
                    d.queued_at, d.started_at, p_now, p_cpus[d.place], p_rss[d.place], p_details[d.place] -> 'outputs',
-                   p_details[d.place] -> 'tests', coalesce((p_details[d.place] ->> 'dropped')::int, 0) from done d),
+                   p_details[d.place] -> 'tests', coalesce((p_details[d.place] ->> 'dropped')::int, 0), (p_details[d.place] ->> 'calls')::int from done d),
         told as (
           insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
             select v_run, v_seq + row_number() over (), p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, d.id, d.block_uuid, d.attempt,
@@ -134,26 +135,36 @@ begin
              set status = (case
                    when t.stop_requested or p_outcomes[i] = 'stopped' then 'cancelled'
                    when p_outcomes[i] in ('failed', 'condition_failed') then p_outcomes[i]
+                   when p_outcomes[i] = 'wait' then 'running'
                    else 'queued' end)::block_run_status,
-                 reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') else v_detail ->> 'code' end,
-                 reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') else v_detail ->> 'message' end,
+                 reason_code = case when t.stop_requested then coalesce(t.reason_code, 'RUN_ENDED') when p_outcomes[i] <> 'wait' then v_detail ->> 'code' end,
+                 reason_message = case when t.stop_requested then coalesce(t.reason_message, 'Its run ended.') when p_outcomes[i] <> 'wait' then v_detail ->> 'message' end,
                  error = v_detail -> 'error',
                  outputs = coalesce(v_detail -> 'outputs', t.outputs),
-                 completed_at = case when p_outcomes[i] in ('retry', 'requeue') and not t.stop_requested then null else p_now end,
+                 completed_at = case when p_outcomes[i] in ('retry', 'requeue', 'wait') and not t.stop_requested then null else p_now end,
                  retries = t.retries + case when p_outcomes[i] = 'retry' then 1 else 0 end,
+                 calls = case when p_outcomes[i] in ('retry', 'requeue') then 0 else coalesce((v_detail ->> 'calls')::int, t.calls) end,
+                 worker_id = case when p_outcomes[i] = 'wait' and not t.stop_requested then null else t.worker_id end,
                  next_attempt_at = case when t.stop_requested then null else (v_detail ->> 'retryAt')::timestamptz end
            where t.id = p_ids[i] and t.fence = p_fences[i] and t.worker_id = p_worker and t.status = 'running'
           returning t.id, t.block_uuid, t.attempt, t.fence, t.status::text as status, t.reason_code, t.reason_message, t.label, t.next_attempt_at,
-                    t.queued_at, t.started_at into b;
+                    t.queued_at, t.started_at, t.timeout_seconds into b;
           continue when not found;
+          -- Between two calls a sensor stays running, without a worker and without a word.
+          if b.status = 'running' then
+            insert into ready (block_run_id, run_id, label, prio, run_at)
+              values (b.id, v_run, b.label, least(1000, r.busy), least(b.next_attempt_at, b.started_at + make_interval(secs => b.timeout_seconds)));
+            continue;
+          end if;
           insert into block_attempt (block_run_id, number, pipeline_run_id, run_attempt, fence, status, reason_code, reason_message, worker_id, pid,
-                                     queued_at, started_at, completed_at, error, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines, retry_at)
+                                     queued_at, started_at, completed_at, error, cpu_time_ms, max_rss_bytes, outputs, tests, dropped_lines, retry_at, calls)
             values (b.id, b.attempt, v_run, r.attempt, b.fence,
-                    (case when p_outcomes[i] = 'completed' then 'completed' when p_outcomes[i] in ('stopped', 'requeue') then 'cancelled'
+                    (case when p_outcomes[i] = 'completed' then 'completed' when p_outcomes[i] in ('stopped', 'requeue', 'wait') then 'cancelled'
                           when p_outcomes[i] = 'condition_failed' then 'condition_failed' else 'failed' end)::block_run_status,
-                    coalesce(v_detail ->> 'code', 'SUCCEEDED'), coalesce(v_detail ->> 'message', 'It completed.'), p_worker, p_pids[i],
+                    case when p_outcomes[i] = 'wait' then b.reason_code else coalesce(v_detail ->> 'code', 'SUCCEEDED') end,
+                    case when p_outcomes[i] = 'wait' then b.reason_message else coalesce(v_detail ->> 'message', 'It completed.') end, p_worker, p_pids[i],
                     b.queued_at, b.started_at, p_now, v_detail -> 'error', p_cpus[i], p_rss[i], v_detail -> 'outputs', v_detail -> 'tests',
-                    coalesce((v_detail ->> 'dropped')::int, 0), b.next_attempt_at);
+                    coalesce((v_detail ->> 'dropped')::int, 0), b.next_attempt_at, (v_detail ->> 'calls')::int);
           v_seq := v_seq + 1;
           v_running := v_running - 1;
           insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status,
@@ -175,6 +186,9 @@ begin
             end case;
           end if;
         end loop;
+      end if;
+      if r.has_callbacks and add_callbacks(p_ids[v_first:v_last], p_now) > 0 then
+        return next '{"callbacks": true}'::json;
       end if;
       v_first := v_last + 1;
 
@@ -229,7 +243,8 @@ begin
       end loop;
     end if;
 
-    -- Claim what waited. A ready row is a hint: one that is stale or double claims nothing.
+    -- Claim what waited. A ready row is a hint: one that is stale or double claims nothing. A sensor whose next call or deadline has come is
+    -- running already: it goes on, in the attempt that it is in.
     if v_ready_runs[v_ready] = v_run then
       v_ready_last := v_ready;
       while v_ready_runs[v_ready_last + 1] = v_run loop
@@ -237,30 +252,34 @@ begin
       end loop;
       with claimed as (
         update block_run t
-           set status = 'running', fence = t.fence + 1, attempt = t.attempt + 1, worker_id = p_worker, pid = null, started_at = p_now,
+           set status = 'running', fence = t.fence + 1, attempt = t.attempt + (t.status = 'queued')::int, worker_id = p_worker, pid = null,
+               started_at = case t.status when 'queued' then p_now else t.started_at end,
                completed_at = null, error = null, reason_code = null, reason_message = null, reason_actor = null, next_attempt_at = null
-         where t.id = any(v_ready_blocks[v_ready:v_ready_last]) and t.status = 'queued'
-        returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.timeout_seconds, t.upstream),
+         where t.id = any(v_ready_blocks[v_ready:v_ready_last]) and (t.status = 'queued' or t.status = 'running' and t.worker_id is null
+                 and p_now >= least(t.next_attempt_at, t.started_at + make_interval(secs => t.timeout_seconds)))
+        returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.timeout_seconds, t.upstream, t.calls, t.started_at),
       told as (
         insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, from_status, to_status)
           select v_run, v_seq + row_number() over (), p_now, 'block_status_changed', r.pipeline_uuid, r.attempt, c.id, c.block_uuid, c.attempt,
-                 'queued', 'running' from claimed c)
-      select count(*), json_build_object(
+                 'queued', 'running' from claimed c where c.calls = 0)
+      select count(*), count(*) filter (where c.calls = 0), json_build_object(
                'run', v_run, 'runAttempt', r.attempt, 'pipeline', r.pipeline_uuid, 'version', r.code_version, 'ids', array_agg(c.id),
                'uuids', array_agg(c.block_uuid), 'fences', array_agg(c.fence), 'attempts', array_agg(c.attempt), 'retries', array_agg(c.retries),
-               'timeouts', array_agg(c.timeout_seconds), 'inputs', json_agg(case when c.upstream <> '{}' then block_inputs(c.upstream) end))
-        into v_place, v_claims from claimed c;
+               'timeouts', array_agg(case when c.calls = 0 then c.timeout_seconds
+                                            else greatest(0, c.timeout_seconds - extract(epoch from p_now - c.started_at)) end),
+               'calls', array_agg(c.calls), 'inputs', json_agg(case when c.upstream <> '{}' then block_inputs(c.upstream) end))
+        into v_place, v_fresh, v_claims from claimed c;
       v_ready := v_ready_last + 1;
       if v_place > 0 then
-        v_seq := v_seq + v_place;
-        v_queued := v_queued - v_place;
-        v_running := v_running + v_place;
+        v_seq := v_seq + v_fresh;
+        v_queued := v_queued - v_fresh;
+        v_running := v_running + v_fresh;
         return next v_claims;
       end if;
     end if;
 
     continue when v_seq = r.event_seq;
-    if v_completed = r.unfinished and not r.ending then
+    if v_completed = r.unfinished and not r.ending and not r.has_callbacks then
       -- An ordinary end is decided here.
       update pipeline_run p
          set event_seq = v_seq + 1, blocks_running = p.blocks_running + v_running, blocks_completed = p.blocks_completed + v_completed,

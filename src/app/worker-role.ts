@@ -42,7 +42,12 @@ export async function startWorkerRole(foundation: Foundation, project: Project |
     graceMs: config.graceSeconds * 1000,
     onError: (what, error) => logger.error({ err: error }, what),
   });
-  const unsubscribe = [wake.on('ready', worker.wakeReady), wake.on('stop', worker.wakeStop), wake.on('ends', worker.wakeEnds)];
+  const unsubscribe = [
+    wake.on('ready', worker.wakeReady),
+    wake.on('stop', worker.wakeStop),
+    wake.on('ends', worker.wakeEnds),
+    wake.on('callbacks', worker.wakeCallbacks),
+  ];
   onStop(async () => {
     for (const leave of unsubscribe) leave();
   });

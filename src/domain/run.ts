@@ -17,6 +17,8 @@ export type RunSnapshot = {
   readonly reason: StatusReason | null;
   readonly attempt: number;
   readonly allowBlocksToFail: boolean;
+  /** Callback runs that have not ended: the run does not end before they have. */
+  readonly openCallbacks: number;
   /** In definition order. */
   readonly blocks: readonly BlockRunSnapshot[];
 };
@@ -31,6 +33,10 @@ export type BlockRunSnapshot = {
   readonly stopRequested: boolean;
   readonly reason: StatusReason | null;
   readonly error: RunError | null;
+  /** A running sensor that no worker holds, because it waits for its next call. */
+  readonly isBetweenCalls: boolean;
+  /** Whether its end makes callback runs: it has callbacks, and has started. */
+  readonly owesCallbacks: boolean;
 };
 
 /** One block run's move. `to: 'initial'` is a reset by a retry; `bumpFence` shuts out a worker that will not report. */
@@ -115,7 +121,7 @@ export function planSettlement(run: RunSnapshot): RunPlan {
   const changes = new Map<bigint, BlockChange>();
   const change = (block: BlockRunSnapshot, to: BlockRunStatus, reason: StatusReason | null) => {
     status.set(block.id, to);
-    changes.set(block.id, { block, to, reason });
+    changes.set(block.id, { block, to, reason, ...(block.isBetweenCalls ? { bumpFence: true } : {}) });
   };
 
   const failure = run.blocks.find((block) => block.status === 'failed');
@@ -148,7 +154,7 @@ export function planSettlement(run: RunSnapshot): RunPlan {
     for (const block of run.blocks) {
       if (survivors.has(block.id)) continue;
       const now = status.get(block.id)!;
-      if (now === 'initial' || now === 'queued') change(block, 'cancelled', stopReason);
+      if (now === 'initial' || now === 'queued' || block.isBetweenCalls) change(block, 'cancelled', stopReason);
       else if (now === 'running') stop.push(block);
     }
     // What was cancelled just now may have been all that a teardown block waited for.
@@ -173,6 +179,7 @@ export function planCancel(run: RunSnapshot, reason: StatusReason): RunPlan {
   const stop: BlockRunSnapshot[] = [];
   for (const block of run.blocks) {
     if (block.status === 'initial' || block.status === 'queued') blocks.push({ block, to: 'cancelled', reason });
+    else if (block.isBetweenCalls) blocks.push({ block, to: 'cancelled', reason, bumpFence: true });
     else if (block.status === 'running') stop.push(block);
   }
   const plan: RunPlan = {
@@ -185,7 +192,7 @@ export function planCancel(run: RunSnapshot, reason: StatusReason): RunPlan {
     ending: run.endingStatus ?? 'cancelled',
     reason: run.endingStatus === null ? reason : null,
   };
-  if (stop.length > 0) return plan;
+  if (stop.length > 0 || waitsForCallbacks(run, blocks)) return plan;
   return { ...plan, to: plan.ending, reason: plan.reason ?? run.reason };
 }
 
@@ -220,6 +227,12 @@ function mayStillRun(run: RunSnapshot, status: ReadonlyMap<bigint, BlockRunStatu
   return survivors;
 }
 
+/** Whether callback runs stand between the run and its end: open ones, or those that these changes make. */
+export function waitsForCallbacks(run: RunSnapshot, changes: readonly BlockChange[]): boolean {
+  const owed = changes.some(({ block, to }) => block.owesCallbacks && (to === 'failed' || to === 'cancelled'));
+  return owed || run.openCallbacks > 0;
+}
+
 function withEnd(
   plan: RunPlan,
   run: RunSnapshot,
@@ -227,7 +240,7 @@ function withEnd(
   ending: PipelineRunStatus | null,
   reason: StatusReason | null,
 ): RunPlan {
-  if (plan.stop.length > 0 || !statuses.every(isTerminalBlock)) return plan;
+  if (plan.stop.length > 0 || !statuses.every(isTerminalBlock) || waitsForCallbacks(run, plan.blocks)) return plan;
   if (ending !== null) return { ...plan, to: ending, reason };
   if (statuses.some((s) => s === 'failed' || s === 'upstream_failed')) {
     const failures = run.blocks.filter((b) => b.status === 'failed');

@@ -19,7 +19,7 @@ export async function cancelPipelineRun(
   const [answer = noSuchRun(input.runId)] = await context.database.transaction((client) =>
     cancelRuns(context, client, [input.runId], input),
   );
-  if (answer.ok) context.wake('stop', 'events', 'admission');
+  if (answer.ok) context.wake('stop', 'events', 'admission', 'callbacks');
   return answer;
 }
 

@@ -14,6 +14,8 @@ export type WakeTopic =
   | 'stop'
   /** A batch has more to do, or did a piece of it. */
   | 'batches'
+  /** Callback runs were made. */
+  | 'callbacks'
   /** Runs wait to be settled. */
   | 'settle'
   /** Pipelines or triggers changed. */

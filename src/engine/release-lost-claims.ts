@@ -1,7 +1,9 @@
 import { planRelease } from '../domain/release.ts';
+import { releaseCallbacks } from '../store/callback-runs.ts';
 import { applyRunPlan, lockRun } from '../store/pipeline-runs.ts';
 import { endWorker, heldBlockRuns, runsHeldByWorker } from '../store/workers.ts';
 import type { EngineContext } from './context.ts';
+import { endCallbackRun } from './end-callback.ts';
 
 /**
  * Takes back what a lost worker holds: its attempts end failed with WORKER_LOST, and their block runs are queued again at once,
@@ -21,6 +23,16 @@ export async function releaseLostClaims(context: EngineContext, workerId: bigint
     });
     context.wake('ready', 'events', 'settle');
   }
+  await releaseLostCallbacks(context, workerId);
   await endWorker(context.database.pool, workerId, context.now());
   return released;
+}
+
+/** A callback whose worker was lost is run once more; lost twice, it has failed. */
+async function releaseLostCallbacks(context: EngineContext, workerId: bigint): Promise<void> {
+  const { queued, spent } = await releaseCallbacks(context.database.pool, workerId);
+  if (queued > 0) context.wake('callbacks');
+  const message = 'The worker that ran it was lost, twice.';
+  const error = { blockUuid: null, type: 'WorkerLost', message, stackTrace: null };
+  for (const callback of spent) await endCallbackRun(context, { ...callback, workerId, error });
 }

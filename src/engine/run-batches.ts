@@ -78,7 +78,7 @@ async function runChunk(
   });
   if (!chunk) return null;
   context.wake('batches', 'events');
-  if (chunk.action === 'cancel') context.wake('stop', 'ends', 'admission');
+  if (chunk.action === 'cancel') context.wake('stop', 'ends', 'admission', 'callbacks');
   else if (chunk.action === 'retry') context.wake('admission');
   return chunk.done < chunk.total ? chunk : null;
 }

@@ -22,6 +22,7 @@ async function settleRun(context: EngineContext, runId: bigint): Promise<void> {
     'events',
     'ready',
     ...(plan.stop.length > 0 ? (['stop'] as const) : []),
+    ...(plan.blocks.some(({ block }) => block.owesCallbacks) ? (['callbacks'] as const) : []),
     ...(plan.to === null ? [] : (['admission'] as const)),
   );
 }

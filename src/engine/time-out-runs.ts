@@ -20,6 +20,6 @@ export async function timeOutRuns(context: EngineContext): Promise<number> {
       await applyRunPlan(client, run, planTimeout(run, outcome, { code: 'TIMED_OUT', message, actor: null }), now);
     });
   }
-  if (over.length > 0) context.wake('stop', 'events', 'admission');
+  if (over.length > 0) context.wake('stop', 'events', 'admission', 'callbacks');
   return over.length;
 }

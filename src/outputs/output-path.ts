@@ -11,9 +11,9 @@ export function outputPath(runId: number | bigint, blockUuid: string, fence: num
   return `${runId}/${safeName(blockUuid)}/${fence}`;
 }
 
-/** Where a conditional of a block leaves its answer: beside the outputs of the attempt that asked it. */
-export function conditionPath(attempt: string, conditionalUuid: string): string {
-  return `${attempt}/conditions/${safeName(conditionalUuid)}`;
+/** Where a conditional or callback of a block leaves what it gives: beside the outputs of the block's attempt. */
+export function attachedPath(attempt: string, uuid: string): string {
+  return `${attempt}/attached/${safeName(uuid)}`;
 }
 
 /** A uuid may hold slashes, dots and any script: everything but plain characters is percent-encoded, a first dot too. */

@@ -61,6 +61,7 @@ export async function createRun(
     label: block.label,
     crashRetries: block.crashRetries,
     timeoutSeconds: block.timeoutSeconds,
+    ...(block.callbacks.length > 0 ? { callbacks: block.callbacks } : {}),
   }));
   const row = {
     pipeline_uuid: run.pipelineUuid,
@@ -88,6 +89,7 @@ export async function createRun(
     parent_call: run.parent?.call ?? null,
     parent_waits: run.parent?.waits ?? false,
     depth: run.parent?.depth ?? 0,
+    has_callbacks: blocks.some((block) => block.callbacks.length > 0),
   };
   const result = await client.query<{ id: bigint | null }>({
     name: 'create-run',
@@ -132,6 +134,7 @@ type RunRow = {
   reason_actor: string | null;
   attempt: number;
   allow_blocks_to_fail: boolean;
+  callbacks_open: number;
 };
 
 type BlockRow = {
@@ -146,6 +149,8 @@ type BlockRow = {
   reason_message: string | null;
   reason_actor: string | null;
   error: RunError | null;
+  is_between_calls: boolean;
+  owes_callbacks: boolean;
 };
 
 /** Locks the run's row, then reads it and its block runs; null when it doesn't exist. Must be called inside a transaction. */
@@ -171,14 +176,14 @@ async function loadRuns(
 ): Promise<ReadonlyMap<bigint, RunSnapshot>> {
   const runs = await client.query<RunRow>({
     name,
-    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail
+    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail, callbacks_open
              from pipeline_run where id = any($1) order by id ${lock}`,
     values: [runIds],
   });
   const blocks = await client.query<BlockRow & { pipeline_run_id: bigint }>({
     name: 'blocks-of-runs',
     text: `select id, pipeline_run_id, block_uuid, status, attempt, upstream, trigger_rule, stop_requested, reason_code, reason_message,
-                  reason_actor, error
+                  reason_actor, error, status = 'running' and worker_id is null as is_between_calls, callbacks <> '{}' and started_at is not null as owes_callbacks
              from block_run where pipeline_run_id = any($1) order by position, dynamic_index`,
     values: [runIds],
   });
@@ -194,6 +199,7 @@ function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
     reason: reasonOf(run),
     attempt: run.attempt,
     allowBlocksToFail: run.allow_blocks_to_fail,
+    openCallbacks: run.callbacks_open,
     blocks: blocks.map((row) => ({
       id: row.id,
       uuid: row.block_uuid,
@@ -204,6 +210,8 @@ function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
       stopRequested: row.stop_requested,
       reason: reasonOf(row),
       error: row.error,
+      isBetweenCalls: row.is_between_calls,
+      owesCallbacks: row.owes_callbacks,
     })),
   };
 }

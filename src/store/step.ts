@@ -10,9 +10,9 @@ export type Finish = {
   readonly fence: number;
   /**
    * completed and failed are ends. retry: failed, to be tried again at `retryAt`. requeue: given back unharmed (the server
-   * shuts down). stopped: it was told to stop and did. condition_failed: its condition kept it from running.
+   * shuts down). wait: a sensor said no and is asked again at `retryAt`. stopped: it was told to stop and did. condition_failed: its condition kept it from running.
    */
-  readonly outcome: 'completed' | 'failed' | 'retry' | 'requeue' | 'stopped' | 'condition_failed';
+  readonly outcome: 'completed' | 'failed' | 'retry' | 'requeue' | 'wait' | 'stopped' | 'condition_failed';
   readonly code: StatusReasonCode;
   readonly message: string;
   readonly error: RunError | null;
@@ -23,6 +23,8 @@ export type Finish = {
   readonly droppedLines: number;
   readonly pid: number | null;
   readonly retryAt: Date | null;
+  /** Of a sensor: how often it was asked in this attempt. */
+  readonly calls?: number;
 };
 
 /** A block run that this worker holds from now on, with what it needs to start. Ids are numbers: they stay below 2^53. */
@@ -37,7 +39,10 @@ export type Claim = {
   readonly runAttempt: number;
   readonly pipeline: string;
   readonly version: string;
+  /** What is left of its block's timeout. */
   readonly timeoutSeconds: number | null;
+  /** Of a sensor that was asked before in this attempt: how often. */
+  readonly calls?: number;
   /** One per upstream block, in the order of the arguments; null when there are none. */
   readonly inputs:
     | readonly {
@@ -54,6 +59,8 @@ export type StepResult = {
   readonly unsettled: readonly bigint[];
   /** The queue was looked into and may hold more than fitted. */
   readonly more: boolean;
+  /** Callback runs were made. */
+  readonly callbacks: boolean;
   /** A run is over: somebody may be waiting for just that. */
   readonly ended: boolean;
 };
@@ -96,18 +103,26 @@ export async function step(
   const unsettled: bigint[] = [];
   let more = false;
   let ended = false;
+  let callbacks = false;
   for (const { step: answer } of result.rows) {
     if ('settle' in answer) unsettled.push(BigInt(answer.settle));
     else if ('more' in answer) more = true;
     else if ('ended' in answer) ended = true;
+    else if ('callbacks' in answer) callbacks = true;
     else if ('ids' in answer) claims.push(...claimsOf(answer));
     else claims.push(answer);
   }
-  return { claims, unsettled, more, ended };
+  return { claims, unsettled, more, ended, callbacks };
 }
 
 /** What `step` answers with, one at a time. */
-type Answer = Claim | ClaimsOfRun | { readonly settle: number } | { readonly ended: number } | { readonly more: true };
+type Answer =
+  | Claim
+  | ClaimsOfRun
+  | { readonly settle: number }
+  | { readonly ended: number }
+  | { readonly callbacks: true }
+  | { readonly more: true };
 
 /** Several claims of one run, field by field. */
 type ClaimsOfRun = Pick<Claim, 'run' | 'runAttempt' | 'pipeline' | 'version'> & {
@@ -117,6 +132,7 @@ type ClaimsOfRun = Pick<Claim, 'run' | 'runAttempt' | 'pipeline' | 'version'> & 
   readonly attempts: readonly Claim['attempt'][];
   readonly retries: readonly Claim['retries'][];
   readonly timeouts: readonly Claim['timeoutSeconds'][];
+  readonly calls: readonly number[];
   readonly inputs: readonly Claim['inputs'][];
 };
 
@@ -132,14 +148,16 @@ function claimsOf({ run, runAttempt, pipeline, version, ...fields }: ClaimsOfRun
     pipeline,
     version,
     timeoutSeconds: fields.timeouts[place] ?? null,
+    calls: fields.calls[place]!,
     inputs: fields.inputs[place] ?? null,
   }));
 }
 
 /** What goes beyond a plain completion, as JSON; null for one. */
 function detailOf(finish: Finish): string | null {
-  const { outcome, outputs, tests, droppedLines } = finish;
-  if (outcome === 'completed' && outputs.length === 0 && tests.length === 0 && droppedLines === 0) return null;
+  const { outcome, outputs, tests, droppedLines, calls } = finish;
+  const isPlain = outputs.length === 0 && tests.length === 0 && droppedLines === 0 && calls === undefined;
+  if (outcome === 'completed' && isPlain) return null;
   return JSON.stringify({
     code: finish.code,
     message: finish.message,
@@ -148,5 +166,6 @@ function detailOf(finish: Finish): string | null {
     tests: tests.length > 0 ? tests : undefined,
     dropped: droppedLines,
     retryAt: finish.retryAt ?? undefined,
+    calls,
   });
 }

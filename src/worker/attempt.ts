@@ -3,11 +3,19 @@ import { judgeAttempt, type StopCause } from '../domain/attempt-end.ts';
 import { type ConditionAnswer, judgeConditions, type Skip } from '../domain/condition.ts';
 import type { RunError } from '../domain/lifecycle.ts';
 import type { BlockDefinition } from '../domain/pipeline.ts';
-import { conditionPath, outputPath } from '../outputs/output-path.ts';
+import { attachedPath, outputPath } from '../outputs/output-path.ts';
 import type { NewLogLine } from '../store/log-lines.ts';
 import type { Claim, Finish } from '../store/step.ts';
-import type { Answerer, AttemptInput, AttemptOutcome, AttemptTask, Executor, LogSink, RunningAttempt } from './executor.ts';
 import type { BlockCalls } from './block-calls.ts';
+import type {
+  Answerer,
+  AttemptInput,
+  AttemptOutcome,
+  AttemptTask,
+  Executor,
+  LogSink,
+  RunningAttempt,
+} from './executor.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { RunContext, RunContexts } from './run-contexts.ts';
 
@@ -62,13 +70,18 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
     if (!block || block.file === null || block.code === null || !executor) {
       return failedToStart(claim, `Block ${claim.uuid} has no code that this worker can run.`);
     }
+    if (claim.calls && claim.timeoutSeconds === 0) {
+      // A sensor whose deadline has passed between two calls is not asked again.
+      await calls.end();
+      return report(claim, block, unasked, { stopCause: 'timeout', now: setting.now(), droppedLines: 0, pid });
+    }
     const run = await setting.contexts.run(claim.run, claim.runAttempt);
     const deadline =
       claim.timeoutSeconds === null
         ? undefined
         : setTimeout(() => stop('timeout', setting.graceMs), claim.timeoutSeconds * 1000);
     // Asked once: what is tried again has been let in.
-    const conditionals = claim.retries === 0 ? await setting.contexts.conditionals(claim, block) : [];
+    const conditionals = claim.retries === 0 && !claim.calls ? await setting.contexts.conditionals(claim, block) : [];
     const skip = conditionals.length === 0 ? null : await askConditionals(conditionals, run, log.sink);
     const outcome = skip ?? (await carryOut(executor, taskOf(setting, claim, block, run), log.sink, calls.answer));
     clearTimeout(deadline);
@@ -78,12 +91,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
     return report(claim, block, outcome, { stopCause, now: setting.now(), droppedLines, pid });
   }
 
-  function carryOut(
-    executor: Executor,
-    task: AttemptTask,
-    sink: LogSink,
-    answer?: Answerer,
-  ): Promise<AttemptOutcome> {
+  function carryOut(executor: Executor, task: AttemptTask, sink: LogSink, answer?: Answerer): Promise<AttemptOutcome> {
     running = executor.run(task, sink, answer);
     running.pid.then((known) => {
       pid = known;
@@ -119,9 +127,10 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
   return { claim, startedAt: setting.now(), finish, pid: () => pid, isWaiting: calls.isWaiting, stop };
 }
 
-function taskOf(
-  setting: AttemptSetting,
-  claim: Claim,
+/** What an executor needs to run a block of a claim. */
+export function taskOf(
+  setting: Pick<AttemptSetting, 'projectDir' | 'outputsRoot'>,
+  claim: Pick<Claim, 'id' | 'run' | 'pipeline' | 'uuid' | 'attempt' | 'retries' | 'fence' | 'inputs'>,
   block: BlockDefinition,
   { variables, timezone }: RunContext,
 ): AttemptTask {
@@ -154,7 +163,7 @@ function conditionTaskOf(
 ): AttemptTask {
   return {
     ...taskOf(setting, claim, conditional, run),
-    outputPath: conditionPath(outputPath(claim.run, claim.uuid, claim.fence), conditional.uuid),
+    outputPath: attachedPath(outputPath(claim.run, claim.uuid, claim.fence), conditional.uuid),
     parent: { blockUuid: claim.uuid, runStatus: 'running' },
   };
 }
@@ -239,9 +248,10 @@ function report(
     },
     {
       uuid: block.uuid,
+      configuration: block.configuration,
       retryConfig: block.retryConfig,
       retriesUsed: claim.retries,
-      timeoutSeconds: claim.timeoutSeconds,
+      timeoutSeconds: claim.calls ? block.timeoutSeconds : claim.timeoutSeconds,
     },
     seen.stopCause,
     seen.now,
@@ -255,8 +265,12 @@ function report(
     maxRssBytes: outcome.maxRssBytes,
     droppedLines: seen.droppedLines,
     pid: seen.pid,
+    ...(block.type === 'sensor' ? { calls: (claim.calls ?? 0) + (outcome === unasked ? 0 : 1) } : {}),
   };
 }
+
+/** Of a sensor that was not asked again. */
+const unasked: AttemptOutcome = { status: 'stopped', outputs: [], tests: [], cpuTimeMs: null, maxRssBytes: null };
 
 function failedToStart(claim: Claim, message: string): Finish {
   return {

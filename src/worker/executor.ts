@@ -1,3 +1,4 @@
+import type { RunError } from '../domain/lifecycle.ts';
 import type { BlockTestResult, OutputManifest } from '../domain/outputs.ts';
 import type { BlockType, Json, JsonObject } from '../domain/pipeline.ts';
 
@@ -53,7 +54,12 @@ export type AttemptTask = {
   readonly outputsRoot: string;
   readonly outputPath: string;
   /** Of a conditional or callback: the block it is attached to, and how the run stands. */
-  readonly parent?: { readonly blockUuid: string; readonly runStatus: string };
+  readonly parent?: {
+    readonly blockUuid: string;
+    readonly runStatus: string;
+    /** Of a callback: how the block ended. */
+    readonly callback?: { readonly status: 'success' | 'failure' | 'cancelled'; readonly error: RunError | null };
+  };
 };
 
 export type AttemptInput = {
@@ -65,6 +71,8 @@ export type AttemptInput = {
 
 export type AttemptOutcome =
   | ({ readonly status: 'completed' } & AttemptResult)
+  /** A sensor was asked and said no. */
+  | ({ readonly status: 'not_yet' } & AttemptResult)
   /** Tests failed after the output was stored: the output stays. */
   | ({ readonly status: 'tests_failed' } & AttemptResult)
   | ({ readonly status: 'failed'; readonly error: AttemptError } & AttemptResult)

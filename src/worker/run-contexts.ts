@@ -48,6 +48,20 @@ export class RunContexts {
       (uuid) => found?.definition.conditionals.find((each) => each.uuid === uuid) ?? [],
     );
   }
+
+  /** The callback of a claim; null when its version doesn't have it. */
+  async callback({
+    pipeline,
+    version,
+    uuid,
+  }: {
+    readonly pipeline: string;
+    readonly version: string;
+    readonly uuid: string;
+  }): Promise<BlockDefinition | null> {
+    const found = await this.#definitions.load(pipeline, version);
+    return found?.definition.callbacks.find((each) => each.uuid === uuid) ?? null;
+  }
 }
 
 const indexes = new WeakMap<PipelineDefinition, ReadonlyMap<string, BlockDefinition>>();

@@ -8,6 +8,7 @@ import { type Attempt, givenBack, runAttempt } from './attempt.ts';
 import { startBatcher } from './batcher.ts';
 import { startBeat } from './beat.ts';
 import { openBlockCalls } from './block-calls.ts';
+import { startCallbacks } from './callbacks.ts';
 import type { Executor } from './executor.ts';
 import { startLogWriter } from './log-writer.ts';
 import { rehearse } from './rehearse.ts';
@@ -32,6 +33,8 @@ export type Worker = {
   readonly id: bigint;
   /** Block runs may have been queued. */
   readonly wakeReady: () => void;
+  /** Callback runs may have been made. */
+  readonly wakeCallbacks: () => void;
   /** Some of what runs may have to stop. */
   readonly wakeStop: () => void;
   /** Runs have ended: a block may wait for one of them. */
@@ -95,6 +98,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     step: async (client, want, look, finishes) => {
       const result = await step(client, id, options.label, want, look, finishes, context.now());
       if (look) countTaken(result.claims.length);
+      if (result.callbacks) {
+        callbacks.wake();
+        context.wake('callbacks');
+      }
       return result;
     },
     lostClaims: async (client) => {
@@ -117,11 +124,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       forerunner?.stop('run_ends', 0);
       const attempt = runAttempt(setting, claim, forerunner?.finish);
       running.set(claim.id, attempt);
-      beat.busy(running.size);
+      tellBusy();
       attempt.finish.then((finish) => {
         if (running.get(claim.id) === attempt) running.delete(claim.id);
         withPid.delete(claim.id);
-        beat.busy(running.size);
+        tellBusy();
         batcher.finish(finish);
       });
     },
@@ -131,6 +138,19 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     committed: (ended) => context.wake('events', ...(ended ? (['ends'] as const) : [])),
     onError: (error) => onError('could not report to the queue', error),
   });
+
+  const callbacks = startCallbacks({
+    context,
+    setting,
+    workerId: id,
+    label: options.label,
+    most: options.slots,
+    onBusy: tellBusy,
+    onError,
+  });
+  function tellBusy(): void {
+    beat.busy(running.size + callbacks.busy());
+  }
 
   let checking = false;
   async function check(): Promise<void> {
@@ -166,6 +186,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return {
     id,
     wakeReady: batcher.wake,
+    wakeCallbacks: callbacks.wake,
     wakeStop: check,
     wakeEnds: runEnds.wake,
     busy: () => running.size,
@@ -178,6 +199,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await within(graceMs + 500, ends());
       for (const attempt of running.values()) batcher.finish(givenBack(attempt.claim));
       await batcher.drained(1000);
+      await callbacks.stop(graceMs);
       await Promise.allSettled([batcher.end(), logs.end(), beat.stop()]);
       await endWorker(database.pool, id, context.now()).catch((error) => onError('could not sign off', error));
     },

@@ -24,6 +24,7 @@ export function runOf(
     reason: null,
     attempt: 1,
     allowBlocksToFail: options.allowBlocksToFail ?? false,
+    openCallbacks: 0,
     blocks: dag.map((upstream, place) => ({
       id: BigInt(place + 1),
       uuid: `b${place + 1}`,
@@ -34,6 +35,8 @@ export function runOf(
       stopRequested: false,
       reason: null,
       error: null,
+      isBetweenCalls: false,
+      owesCallbacks: false,
     })),
   };
 }

@@ -199,7 +199,7 @@ describe('the fence', () => {
     expect(once.claims).toEqual([]);
     const events = (await engine.runRow(run)).event_seq;
     const again = await worker.step(0, [ended(claims[0]!)]);
-    expect(again).toEqual({ claims: [], unsettled: [], more: false, ended: false });
+    expect(again).toEqual({ claims: [], unsettled: [], more: false, ended: false, callbacks: false });
     expect((await engine.runRow(run)).event_seq).toBe(events);
     await runEverything(worker, 1);
     await expectInvariants(engine.database, run);
@@ -243,7 +243,7 @@ describe('a worker that looks into the queue', () => {
       `insert into ready (block_run_id, run_id, label, prio, run_at) select 0, $1, 'default', -1, now() - interval '1 s' from generate_series(1, 2)`,
       [run],
     );
-    expect(await worker.step(2)).toEqual({ claims: [], unsettled: [], more: true, ended: false });
+    expect(await worker.step(2)).toEqual({ claims: [], unsettled: [], more: true, ended: false, callbacks: false });
     const { claims, more } = await worker.step(3);
     expect([claims.length, more]).toEqual([2, false]);
     await worker.step(

@@ -34,6 +34,53 @@ conditionals:
 - {uuid: agrees, type: conditional, language: python}
 - {uuid: broken, type: conditional, language: python}
 `,
+  'pipelines/told/metadata.yaml': `
+blocks:
+- {uuid: load, type: data_loader, language: python}
+- {uuid: fail, type: transformer, language: python, upstream_blocks: [load], retry_config: {retries: 1, delay: 0}}
+- {uuid: never, type: transformer, language: python, upstream_blocks: [fail]}
+callbacks:
+- {uuid: tell, type: callback, language: python, upstream_blocks: [load, fail, never]}
+- {uuid: tell_ts, type: callback, language: typescript, upstream_blocks: [load, fail]}
+`,
+  'pipelines/clumsy/metadata.yaml': `
+blocks:
+- {uuid: load, type: data_loader, language: python}
+callbacks:
+- {uuid: stumble, type: callback, language: python, upstream_blocks: [load]}
+`,
+  'pipelines/slow_news/metadata.yaml': `
+blocks:
+- {uuid: wait, type: custom, language: python}
+- {uuid: later, type: custom, language: python, upstream_blocks: [wait]}
+callbacks:
+- {uuid: tell, type: callback, language: python, upstream_blocks: [wait, later]}
+`,
+  'custom/wait.py':
+    'import time\n@custom\ndef wait(*args, **kwargs):\n    print("waiting", flush=True)\n    time.sleep(60)\n',
+  'custom/later.py': '@custom\ndef later(*args, **kwargs):\n    pass\n',
+  'transformers/fail.py': '@transformer\ndef fail(value, **kwargs):\n    raise ValueError("no luck")\n',
+  'transformers/never.py': '@transformer\ndef never(value, **kwargs):\n    pass\n',
+  'callbacks/tell.py': `
+import os
+@callback('success')
+def success(*args, **kwargs):
+    ${diary(`f"success {kwargs['parent_block_uuid']} {args}"`)}
+@callback('failure')
+def failure(*args, **kwargs):
+    ${diary(`f"failure {kwargs['parent_block_uuid']} {args} {type(kwargs['__error']).__name__} {kwargs['__error']}"`)}
+@callback('cancelled')
+def cancelled(*args, **kwargs):
+    ${diary(`f"cancelled {kwargs['parent_block_uuid']} {kwargs['pipeline_run'].status}"`)}
+`,
+  'callbacks/tell_ts.ts': `
+import { appendFileSync } from 'node:fs';
+export const callback = ({ inputs, context }) => {
+  const { ended, parentBlockUuid } = context;
+  appendFileSync(process.env.SPECIAL_STORY + '/diary', \`ts \${ended.status} \${parentBlockUuid} \${inputs[0]} \${ended.error?.message}\\n\`);
+};
+`,
+  'callbacks/stumble.py': '@callback("success")\ndef stumble(*args, **kwargs):\n    raise RuntimeError("stumbled")\n',
   'data_loaders/load.py': '@data_loader\ndef load(*args, **kwargs):\n    return 41\n',
   'transformers/guarded.py': `
 import os
@@ -157,5 +204,53 @@ describe('a block with conditionals', () => {
       statusReason: { code: 'CONDITION_ERROR' },
       error: { type: 'ValueError', message: 'no idea', stackTrace: expect.stringContaining('broken.py') },
     });
+  });
+});
+
+describe('a block with callbacks', () => {
+  test('17: success is told once with the output, failure once after the last attempt with the error, and the run ends after them', async () => {
+    const before = told().length;
+    const run = await ended(await trigger('told'));
+    expect(run.status).toBe('FAILED');
+    expect(statusesOf(run)).toEqual({ load: 'COMPLETED', fail: 'FAILED', never: 'UPSTREAM_FAILED' });
+    // All is told when the run has ended: nobody has to wait any more.
+    expect(told().slice(before).sort()).toEqual([
+      'failure fail ([],) ValueError no luck',
+      'success load (41,)',
+      'ts failure fail undefined no luck',
+      'ts success load 41 undefined',
+    ]);
+  });
+
+  test('one that fails changes no status; its error is an event and a log line', async () => {
+    const run = await ended(await trigger('clumsy'));
+    expect(run.status).toBe('COMPLETED');
+    const { pipelineRun } = await server.query<{
+      pipelineRun: {
+        events: { nodes: { kind: string; blockUuid: string; reason: { message: string } }[] };
+        logs: { nodes: { message: string }[] };
+      };
+    }>(
+      `query ($id: ID!) { pipelineRun(id: $id) { events(first: 50) { nodes { kind blockUuid reason { message } } } logs(first: 50) { nodes { message } } } }`,
+      { id: run.id },
+    );
+    const failed = pipelineRun.events.nodes.filter(({ kind }) => kind === 'CALLBACK_FAILED');
+    expect(failed).toMatchObject([
+      { blockUuid: 'load', reason: { message: expect.stringContaining('stumble failed: stumbled') } },
+    ]);
+    expect(pipelineRun.logs.nodes.map(({ message }) => message).join()).toContain('stumbled');
+  });
+
+  test('a cancel is told only of what had started', async () => {
+    const before = told().length;
+    const id = await trigger('slow_news');
+    await until('the block waits', async () => blockOf(await look(id), 'wait').status === 'RUNNING');
+    await server.query(
+      `mutation ($id: ID!) { cancelPipelineRuns(input: { selection: { ids: [$id] } }) { error { message } } }`,
+      { id },
+    );
+    const run = await ended(id);
+    expect(statusesOf(run)).toEqual({ wait: 'CANCELLED', later: 'CANCELLED' });
+    expect(told().slice(before)).toEqual(['cancelled wait cancelled']);
   });
 });

@@ -22,6 +22,8 @@ export type BlockWork = {
 export type BlockResult = {
   readonly outputs: readonly OutputManifest[];
   readonly tests: readonly BlockTestResult[];
+  /** A sensor said no. */
+  readonly notYet?: boolean;
 };
 
 /** Loads the block, calls it, stores what it gives and runs its tests. Rejects with what the block threw. */
@@ -31,6 +33,7 @@ export async function runBlock(work: BlockWork): Promise<BlockResult> {
   const block = pickFunction(exports, task.mode, task.blockUuid);
   const inputs = await readInputs(task.inputs, task.outputsRoot);
   const returned: unknown = await block(argumentsOf(work, inputs));
+  if (task.mode === 'sensor') return { outputs: [], tests: [], notYet: !returned };
   const stored = await storeOutputs(returned, task);
   return { outputs: stored.manifests, tests: await runTests(exports, stored.values) };
 }
@@ -64,7 +67,8 @@ function argumentsOf(
       {
         pipelineUuid: task.pipelineUuid,
         blockUuid: task.blockUuid,
-        parentBlockUuid: task.parentBlockUuid ?? null,
+        parentBlockUuid: task.parent?.blockUuid ?? null,
+        ended: task.parent?.callback ?? null,
         pipelineRunId: task.pipelineRunId,
         blockRunId: task.blockRunId,
         attempt: task.attempt,

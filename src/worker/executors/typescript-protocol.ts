@@ -1,6 +1,6 @@
 import type { BlockTestResult, OutputManifest } from '../../domain/outputs.ts';
 import type { JsonObject } from '../../domain/pipeline.ts';
-import type { AttemptError, AttemptInput, BlockReply, LogEntry } from '../executor.ts';
+import type { AttemptError, AttemptInput, AttemptTask, BlockReply, LogEntry } from '../executor.ts';
 
 /**
  * What the worker and a child process say to each other over file descriptor 3: one JSON text per line. Measured against
@@ -28,8 +28,8 @@ export type TaskFrame = {
   /** The run's variables as JSON text; null: the same as in the frame before. */
   readonly variables: string | null;
   readonly inputs: readonly AttemptInput[];
-  /** Of a conditional or callback: the block it is attached to. */
-  readonly parentBlockUuid?: string;
+  /** Of a conditional or callback: the block it is attached to, and how that ended. */
+  readonly parent?: AttemptTask['parent'];
   readonly outputsRoot: string;
   readonly outputPath: string;
 };
@@ -68,6 +68,8 @@ export type ResultFrame = {
   readonly stopped: boolean;
   readonly outputs: readonly OutputManifest[];
   readonly tests: readonly BlockTestResult[];
+  /** It is a sensor that said no. */
+  readonly notYet?: boolean;
   readonly cpuTimeMs: number;
   readonly maxRssBytes: number | null;
   /** It wrote `endOfAttempt` to stdout and stderr as well: text written past it may be on its way there. */

@@ -19,7 +19,7 @@ export function taskFrame({ task, codeId, source }: Job, isKnown: boolean, varia
     configuration: task.configuration,
     variables,
     inputs: task.inputs,
-    ...(task.parent ? { parentBlockUuid: task.parent.blockUuid } : {}),
+    ...(task.parent ? { parent: task.parent } : {}),
     outputsRoot: task.outputsRoot,
     outputPath: task.outputPath,
   };

@@ -1,5 +1,6 @@
 """What a block's function is called with: one positional argument per upstream, then names."""
 
+import builtins
 import inspect
 from types import SimpleNamespace
 
@@ -37,7 +38,20 @@ def _of_parent(task):
         variables=variables,
         pipeline_uuid=task['pipelineUuid'],
     )
-    return {'parent_block_uuid': parent['blockUuid'], 'pipeline_run': run}
+    told = {'parent_block_uuid': parent['blockUuid'], 'pipeline_run': run}
+    error = (parent.get('callback') or {}).get('error')
+    return told if error is None else {**told, '__error': _exception(error)}
+
+
+def _exception(error):
+    """What the block raised, as near as another process can know it: of the same type where that is a built-in one."""
+    kind = getattr(builtins, error['type'] or '', None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        return Exception(error['message'])
+    try:
+        return kind(error['message'])
+    except TypeError:  # UnicodeDecodeError and its like want more than a message.
+        return Exception(error['message'])
 
 
 def for_function(function, inputs, names, task):

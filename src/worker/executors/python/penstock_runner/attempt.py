@@ -1,13 +1,10 @@
 """One attempt: inputs in, the block's function called, outputs stored, tests run, everything told as one JSON-able result."""
 
 import json
-import time
 
 from . import arguments, block_modules, current, decorators, errors, inputs, outputs
 from .block_logger import BlockLogger
 from .errors import NoDecoratedFunctionError
-
-DEFAULT_SENSOR_INTERVAL_SECONDS = 60
 
 
 class StopRequested(SystemExit):
@@ -84,13 +81,11 @@ def _run_tests(block, values, result):
 
 
 def _run_sensor(block, result):
-    """Asks until the answer is truthy; a sensor hands on nothing."""
+    """Asks once: between two calls a sensor holds no process. It hands on nothing."""
     function = block.first('sensor')
-    interval = block.task['configuration'].get('interval')
-    seconds = DEFAULT_SENSOR_INTERVAL_SECONDS if interval is None else float(interval)
     args, keywords = arguments.as_many_as_taken(function, block.inputs, block.keywords)
-    while not function(*args, **keywords):
-        time.sleep(seconds)
+    if not function(*args, **keywords):
+        result['status'] = 'not_yet'
 
 
 def _run_condition(block, result):
@@ -103,8 +98,8 @@ def _run_condition(block, result):
 
 
 def _run_callback(block, result):
-    """Every callback for the way in which the block ended: `callbackStatus` success, failure or cancelled."""
-    status = block.task['callbackStatus']
+    """Every callback for the way in which the block ended: success, failure or cancelled."""
+    status = block.task['parent']['callback']['status']
     legacy = {'success': 'on_success', 'failure': 'on_failure'}.get(status)
     for each in decorators.registered():
         if each.kind == legacy or (each.kind == 'callback' and (each.options or ('success',))[0] == status):
