@@ -23,6 +23,6 @@ async function settleRun(context: EngineContext, runId: bigint): Promise<void> {
     'ready',
     ...(plan.stop.length > 0 ? (['stop'] as const) : []),
     ...(plan.blocks.some(({ block }) => block.owesCallbacks) ? (['callbacks'] as const) : []),
-    ...(plan.to === null ? [] : (['admission'] as const)),
+    ...(plan.to === null ? [] : (['ends', 'admission'] as const)),
   );
 }
