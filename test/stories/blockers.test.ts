@@ -53,6 +53,19 @@ blocks:
 blocks:
 - {uuid: stay, type: custom, language: python}
 `,
+  'pipelines/followed_up/metadata.yaml': `
+blocks:
+- {uuid: after, type: custom, language: typescript}
+callbacks:
+- {uuid: follow_up, type: callback, language: python, upstream_blocks: [after]}
+`,
+  'callbacks/follow_up.py': `
+import os, time
+@callback('success')
+def follow_up(parent_block_data, **kwargs):
+    while not os.path.exists(os.path.join(os.environ['BLOCKERS_STORY'], str(kwargs['pipeline_run_id']))):
+        time.sleep(0.05)
+`,
   'pipelines/parent/metadata.yaml': `
 blocks:
 - {uuid: ask_another, type: custom, language: python}
@@ -246,6 +259,18 @@ describe('why a run stands still', { timeout: 60_000 }, () => {
     expect(blockOf(run, 'fail')).toMatchObject({ status: 'QUEUED', blockers: [{ code: 'RETRY_BACKOFF' }] });
     await cancel(id);
     expect(await look(id)).toMatchObject({ status: 'CANCELLED', blockers: [] });
+  });
+
+  test('CALLBACK_RUNNING: the blocks have ended, and a callback has not', async () => {
+    const id = await trigger('followed_up');
+    const run = await blockedBy(id, 'CALLBACK_RUNNING');
+    expect(run).toMatchObject({
+      status: 'RUNNING',
+      blockers: [{ scope: 'RUN', holderBlockRuns: [{ blockUuid: 'after' }] }],
+      blockRuns: { nodes: [{ status: 'COMPLETED', blockers: [] }] },
+    });
+    letGo(id);
+    await ended(id);
   });
 
   test('CHILD_RUN: a block waits for a run that it started', async () => {
