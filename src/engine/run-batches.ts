@@ -21,8 +21,11 @@ import { retryRuns } from './retry-pipeline-run.ts';
  */
 const chunkSize = { retry: 100, cancel: 100, delete: 25 } as const;
 
+/** Pieces of one batch before it is another one's turn, and before a scheduler that is told to stop can. */
+const chunksInARow = 5;
+
 /**
- * Does one piece of every batch that has more to do and that nobody else is at. Any process may: what an item came to is entered
+ * Does a few pieces of every batch that has more to do and that nobody else is at. Any process may: what an item came to is entered
  * in the commit in which it happened, so a batch goes on exactly where whoever was at it before has died. Answers how many have more to do.
  */
 export async function runBatches(context: EngineContext): Promise<number> {
@@ -32,7 +35,9 @@ export async function runBatches(context: EngineContext): Promise<number> {
   const failures: unknown[] = [];
   for (const id of await runningBatches(pool)) {
     try {
-      if (await runChunk(context, id, { ifFree: true })) unfinished++;
+      let chunk = await runChunk(context, id, { ifFree: true });
+      for (let n = 1; chunk && n < chunksInARow; n++) chunk = await runChunk(context, id, { ifFree: true });
+      if (chunk) unfinished++;
     } catch (error) {
       // The others must not wait for this one.
       failures.push(error);
