@@ -30,7 +30,7 @@ export type EarlierChild = {
  * A call's number as it is stored with the run that it made: the same for an attempt that repeats a lost one, another one after
  * each automatic retry.
  */
-export function callKey(call: number, retries: number): number {
+function callKey(call: number, retries: number): number {
   return retries * mostCalls + call;
 }
 

@@ -5,7 +5,7 @@ import type { OutputManifest } from '../../domain/outputs.ts';
 import type { AttemptInput } from '../executor.ts';
 
 /** Thrown when an upstream's output can't be a file that a shell script could read. */
-export class InputNotReadable extends Error {
+class InputNotReadable extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'InputNotReadable';
