@@ -79,7 +79,8 @@ export async function step(
   finishes: readonly Finish[],
   now: Date,
 ): Promise<StepResult> {
-  const inOrder = finishes.length > 1 ? [...finishes].sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
+  const inOrder =
+    finishes.length > 1 ? newestOfEach(finishes).sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
   const result = await client.query<{ step: Answer }>({
     name: 'step',
     text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
@@ -113,6 +114,19 @@ export async function step(
     else claims.push(answer);
   }
   return { claims, unsettled, more, ended, callbacks };
+}
+
+/**
+ * One per block run, that with the highest fence: a worker that was taken for lost and got the block run again may report both of
+ * its attempts at once. The older could change nothing, and the function finds each by the place of its block run.
+ */
+function newestOfEach(finishes: readonly Finish[]): Finish[] {
+  const newest = new Map<number, Finish>();
+  for (const finish of finishes) {
+    const known = newest.get(finish.blockRunId);
+    if (!known || known.fence < finish.fence) newest.set(finish.blockRunId, finish);
+  }
+  return [...newest.values()];
 }
 
 /** What `step` answers with, one at a time. */

@@ -4,6 +4,7 @@ import { check } from './check.ts';
 import type { Evidence, Violation } from './evidence.ts';
 import { type MischiefFigures, makeMischief } from './mischief.ts';
 import type { PenstockProcess } from './penstock-process.ts';
+import type { BlockMs } from './project.ts';
 import { randomOf } from './random.ts';
 import { readEvidence } from './read-evidence.ts';
 import { drive, type TrafficFigures } from './traffic.ts';
@@ -16,6 +17,7 @@ export type ChaosPlan = {
   readonly ms: number;
   readonly schedulers: number;
   readonly workers: number;
+  readonly blockMs: BlockMs;
   readonly runsAtOnce: number;
   readonly pauseMs: readonly [from: number, to: number];
   readonly stopMs: readonly [from: number, to: number];

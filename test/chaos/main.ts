@@ -1,18 +1,23 @@
 import { parseArgs } from 'node:util';
+import { brokenStep } from './broken-fence.ts';
 import { wreakHavoc } from './chaos.ts';
 
 /**
- * `npm run chaos -- --minutes N [--blocks N] [--seed S]`: kills, stops and cuts whatever Penstock consists of while it works, then
- * checks that nothing was lost or done twice. Exits 1 when something was; the seed that it prints repeats the mischief.
+ * `npm run chaos -- --minutes N [--blocks N] [--seed S] [--broken-fence]`: kills, stops and cuts whatever Penstock consists of while
+ * it works, then checks that nothing was lost or done twice. Exits 1 when something was; the seed that it prints repeats the
+ * mischief. With `--broken-fence` Penstock takes reports from anybody, and blocks take seconds, so that some of these are false:
+ * then it has to exit 1.
  */
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '1' },
     blocks: { type: 'string', default: '1000000' },
+    'broken-fence': { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
 
+const isBroken = values['broken-fence'];
 const say = (line: string) => process.stderr.write(`${line}\n`);
 say(`seed ${values.seed}`);
 const started = performance.now();
@@ -22,9 +27,13 @@ const report = await wreakHavoc({
   ms: Number(values.minutes) * 60_000,
   schedulers: 2,
   workers: 4,
+  blockMs: isBroken ? [1000, 4000] : [5, 50],
   runsAtOnce: 12,
   pauseMs: [200, 2000],
-  stopMs: [1000, 8000],
+  stopMs: isBroken ? [3000, 5000] : [1000, 8000],
+  prepare: async (world) => {
+    if (isBroken) await world.sql(await brokenStep());
+  },
   say: (line) => say(`${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s  ${line}`),
 });
 

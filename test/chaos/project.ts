@@ -32,8 +32,15 @@ const pipelines: Readonly<Record<string, readonly Block[]>> = {
   ],
 };
 
-/** Writes the project into an empty directory. Its blocks take 5–50 ms and append to the journal when they begin and when they end. */
-export async function writeChaosProject(directory: string, journal: string): Promise<readonly ChaosPipeline[]> {
+/** How long blocks take, in milliseconds. */
+export type BlockMs = readonly [from: number, to: number];
+
+/** Writes the project into an empty directory. Its blocks append to the journal when they begin and when they end. */
+export async function writeChaosProject(
+  directory: string,
+  journal: string,
+  blockMs: BlockMs,
+): Promise<readonly ChaosPipeline[]> {
   const files = new Map([['metadata.yaml', stringify({ project_type: 'standalone' })]]);
   for (const [uuid, blocks] of Object.entries(pipelines)) {
     files.set(
@@ -41,8 +48,8 @@ export async function writeChaosProject(directory: string, journal: string): Pro
       stringify({ name: uuid, type: 'python', blocks: blocks.map((b) => entry(b, blocks)) }),
     );
   }
-  files.set('custom/work.ts', typescriptSource(journal));
-  files.set('custom/work.py', pythonSource(journal));
+  files.set('custom/work.ts', typescriptSource(journal, blockMs));
+  files.set('custom/work.py', pythonSource(journal, blockMs));
   for (const [path, text] of files) {
     await mkdir(dirname(join(directory, path)), { recursive: true });
     await writeFile(join(directory, path), text);
@@ -64,7 +71,7 @@ function entry({ uuid, language, upstream }: Block, all: readonly Block[]): obje
 }
 
 // Each line in one write with O_APPEND, so that lines of many processes never mix.
-const typescriptSource = (journal: string) => `
+const typescriptSource = (journal: string, [from, to]: BlockMs) => `
 import { appendFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -72,12 +79,12 @@ export default async function work({ context: { pipelineRunId, blockUuid, fence 
   const say = (what) =>
     appendFileSync(${JSON.stringify(journal)}, \`\${what} \${pipelineRunId} \${blockUuid} \${fence} \${process.pid} \${process.hrtime.bigint()}\\n\`);
   say('start');
-  await pause(5 + Math.random() * 45);
+  await pause(${from} + Math.random() * ${to - from});
   say('end');
 }
 `;
 
-const pythonSource = (journal: string) => `
+const pythonSource = (journal: string, [from, to]: BlockMs) => `
 import os, random, time
 
 @custom
@@ -87,6 +94,6 @@ def work(*args, **kwargs):
         line = f"{what} {kwargs['pipeline_run_id']} {kwargs['block_uuid']} {kwargs['context']['fence']} {os.getpid()} {time.monotonic_ns()}\\n"
         os.write(log, line.encode())
     say('start')
-    time.sleep(random.uniform(0.005, 0.05))
+    time.sleep(random.uniform(${from / 1000}, ${to / 1000}))
     say('end')
 `;

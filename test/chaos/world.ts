@@ -5,7 +5,7 @@ import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.ts';
 import { type PenstockProcess, type Role, startPenstock } from './penstock-process.ts';
-import { type ChaosPipeline, writeChaosProject } from './project.ts';
+import { type BlockMs, type ChaosPipeline, writeChaosProject } from './project.ts';
 import type { Ask } from './traffic.ts';
 
 /** A Postgres of its own, and Penstock on it as somebody with several machines has it: each role in processes of its own. */
@@ -30,12 +30,16 @@ export type World = {
 const slots = '4';
 
 /** Starts Postgres, the API, schedulers and workers. */
-export async function openWorld(sizes: { readonly schedulers: number; readonly workers: number }): Promise<World> {
+export async function openWorld(sizes: {
+  readonly schedulers: number;
+  readonly workers: number;
+  readonly blockMs: BlockMs;
+}): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'penstock-chaos-'));
   const projectDir = join(directory, 'project');
   const journal = join(directory, 'journal.txt');
   const log = join(directory, 'penstock.log');
-  const pipelines = await writeChaosProject(projectDir, journal);
+  const pipelines = await writeChaosProject(projectDir, journal, sizes.blockMs);
   const postgres = await startEmbeddedPostgres({ dataDir: join(directory, 'postgres') });
   const { host, port, user, database } = postgres.connection;
   const databaseUrl = `postgresql://${user}@${encodeURIComponent(host)}:${port}/${database}`;

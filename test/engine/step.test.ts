@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { releaseLostClaims } from '../../src/engine/release-lost-claims.ts';
 import { settleRuns } from '../../src/engine/settle-runs.ts';
 import type { Claim } from '../../src/store/step.ts';
 import { restoreReadyRows } from '../../src/store/workers.ts';
@@ -168,6 +169,21 @@ describe('a step', () => {
 });
 
 describe('the fence', () => {
+  test('a worker that lost a block run and got it again may report both attempts at once', async () => {
+    await engine.pipeline('both_at_once', [[], []]);
+    const run = await engine.start('both_at_once');
+    const worker = await engine.worker();
+    const first = (await worker.step(2)).claims;
+    await releaseLostClaims(engine.context, worker.id);
+    const second = (await worker.step(2)).claims;
+    await worker.step(
+      0,
+      [...first, ...second].map((claim) => ended(claim)),
+    );
+    expect(await engine.statuses(run)).toEqual(['completed', 'completed']);
+    await expectInvariants(engine.database, run);
+  });
+
   test('a late answer of a worker that lost its claim changes nothing', async () => {
     await engine.pipeline('fenced', [[]]);
     const run = await engine.start('fenced');

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { wreakHavoc } from './chaos.ts';
+
+// A quarter of a minute of what `npm run chaos` does for as long as one likes: each kind of mischief comes at least once.
+test('whatever is killed, stopped or cut, every run ends, nothing is done twice, and nobody else goes down with it', {
+  timeout: 150_000,
+}, async () => {
+  const said: string[] = [];
+  const report = await wreakHavoc({
+    seed: 20,
+    blocks: Number.POSITIVE_INFINITY,
+    ms: 15_000,
+    schedulers: 2,
+    workers: 3,
+    blockMs: [5, 50],
+    runsAtOnce: 4,
+    pauseMs: [300, 1200],
+    stopMs: [1000, 3000],
+    say: (line) => said.push(line),
+  });
+  expect(report.violations, `after ${said.join(', ')}`).toEqual([]);
+  expect(report.deserters, `after ${said.join(', ')}`).toEqual([]);
+  expect(new Set(said).size).toBe(7);
+  expect(report.attempts).toBeGreaterThan(100);
+});
