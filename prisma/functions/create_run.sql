@@ -17,7 +17,7 @@ begin
            r.root_run_id, r.cause, r.created_by, r.execution_date, r.variables, r.event_variables, r.allow_blocks_to_fail,
            v_total, v_total, p_now, p_now, r.timeout_seconds, r.timeout_status, r.sla_seconds, r.sla_deadline,
            r.idempotency_key, r.idempotency_hash, r.parent_run_id, r.parent_block_run_id, r.parent_run_attempt, r.parent_call,
-           r.parent_waits, r.depth, coalesce(r.has_callbacks, false), 1
+           coalesce(r.parent_waits, false), coalesce(r.depth, 0), coalesce(r.has_callbacks, false), 1
       from jsonb_to_record(p_run) as r(
         pipeline_uuid text, pipeline_version text, tags text[], trigger_id bigint, trigger_name text, retry_of_id bigint,
         root_run_id bigint, cause run_cause, created_by text, execution_date timestamptz, variables jsonb,
