@@ -1,13 +1,14 @@
 import { nextRetryAt } from './backoff.ts';
 import type { RunError, StatusReasonCode } from './lifecycle.ts';
-import type { RetryConfig } from './pipeline.ts';
+import type { JsonObject, RetryConfig } from './pipeline.ts';
+import { nextCallAt } from './sensor.ts';
 
 /** Why a worker told an attempt to stop; null when it did not. */
 export type StopCause = 'run_ends' | 'timeout' | 'shutdown' | null;
 
 /** How an attempt's process ended, as far as judging it needs to know. */
 export type AttemptEnd = {
-  readonly status: 'completed' | 'tests_failed' | 'failed' | 'process_died' | 'stopped';
+  readonly status: 'completed' | 'not_yet' | 'tests_failed' | 'failed' | 'process_died' | 'stopped';
   readonly error: { readonly type: string; readonly message: string; readonly stackTrace: string | null } | null;
   readonly failedTests: readonly { readonly name: string; readonly message: string | null }[];
   readonly diedMessage: string;
@@ -15,10 +16,11 @@ export type AttemptEnd = {
 };
 
 export type Verdict = {
-  readonly outcome: 'completed' | 'failed' | 'retry' | 'requeue' | 'stopped';
+  readonly outcome: 'completed' | 'wait' | 'failed' | 'retry' | 'requeue' | 'stopped';
   readonly code: StatusReasonCode;
   readonly message: string;
   readonly error: RunError | null;
+  /** When the next attempt is due, or the next call of a sensor. */
   readonly retryAt: Date | null;
 };
 
@@ -30,6 +32,7 @@ export function judgeAttempt(
   end: AttemptEnd,
   block: {
     readonly uuid: string;
+    readonly configuration: JsonObject;
     readonly retryConfig: RetryConfig;
     readonly retriesUsed: number;
     readonly timeoutSeconds: number | null;
@@ -39,6 +42,10 @@ export function judgeAttempt(
 ): Verdict {
   if (end.status === 'completed') {
     return { outcome: 'completed', code: 'SUCCEEDED', message: 'It completed.', error: null, retryAt: null };
+  }
+  if (end.status === 'not_yet' && (stopped === null || stopped === 'shutdown')) {
+    const retryAt = nextCallAt(block.configuration, now);
+    return { outcome: 'wait', code: 'OTHER', message: 'It said no; it is asked again.', error: null, retryAt };
   }
   if (stopped === 'shutdown') {
     return {

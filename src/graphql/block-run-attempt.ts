@@ -23,8 +23,8 @@ export const BlockRunAttemptRef = builder.prismaObject('BlockAttempt', {
     }),
     worker: t.string({
       nullable: true,
-      description: 'The id of the worker that ran it.',
-      resolve: (attempt) => formatId('wrk', attempt.workerId),
+      description: 'The id of the worker that ran it; null while a sensor waits between two calls.',
+      resolve: ({ workerId }) => (workerId === null ? null : formatId('wrk', workerId)),
     }),
     pid: t.exposeInt('pid', { nullable: true, description: "The process that ran it, on the worker's machine." }),
     queuedAt: t.expose('queuedAt', { type: 'DateTime', nullable: true, description: 'When it became ready to run.' }),

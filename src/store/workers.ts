@@ -139,15 +139,15 @@ export async function recordPids(
   });
 }
 
-/** Puts queued block runs of running runs that lost their ready row back into the queue; answers how many. */
+/** Puts queued block runs and waiting sensors of running runs that lost their ready row back into the queue; answers how many. */
 export async function restoreReadyRows(client: Client, queuedBefore: Date, now: Date): Promise<number> {
   const result = await client.query({
     name: 'restore-ready-rows',
     text: `insert into ready (block_run_id, run_id, label, prio, run_at)
            select b.id, b.pipeline_run_id, b.label, 0, greatest(coalesce(b.next_attempt_at, $2), $2)
              from block_run b
-            where b.pipeline_run_id = any(array(select id from pipeline_run where status = 'running' and blocks_queued > 0))
-              and b.status = 'queued' and b.queued_at < $1
+            where b.pipeline_run_id = any(array(select id from pipeline_run where status = 'running' and blocks_queued + blocks_running > 0))
+              and (b.status = 'queued' or (b.status = 'running' and b.worker_id is null)) and b.queued_at < $1
               and not exists (select 1 from ready q where q.block_run_id = b.id)`,
     values: [queuedBefore, now],
   });

@@ -172,6 +172,7 @@ function errorOf(claim: CallbackClaim, outcome: AttemptOutcome, isOver: boolean)
   if (isOver) return failure(claim, `It ran longer than ${longestMs / 1000} s.`);
   switch (outcome.status) {
     case 'completed':
+    case 'not_yet':
     case 'tests_failed':
       return null;
     case 'failed':

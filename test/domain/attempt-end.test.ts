@@ -4,7 +4,7 @@ import { nextRetryAt } from '../../src/domain/backoff.ts';
 import { defaultRetryConfig } from '../../src/domain/pipeline.ts';
 
 const now = new Date('2026-01-01T00:00:00Z');
-const block = { uuid: 'load', retryConfig: defaultRetryConfig, retriesUsed: 0, timeoutSeconds: 60 };
+const block = { uuid: 'load', configuration: {}, retryConfig: defaultRetryConfig, retriesUsed: 0, timeoutSeconds: 60 };
 const end = (given: Partial<AttemptEnd>): AttemptEnd => ({
   status: 'completed',
   error: null,
@@ -80,6 +80,28 @@ describe('how an attempt is judged', () => {
   test('what was told to stop is stopped, and a shutdown gives it back', () => {
     expect(judgeAttempt(end({ status: 'stopped' }), block, 'run_ends', now).outcome).toBe('stopped');
     expect(judgeAttempt(end({ status: 'process_died' }), block, 'shutdown', now).outcome).toBe('requeue');
+  });
+
+  test('a sensor that said no waits for its next call, also when its worker shuts down', () => {
+    const at = (interval: unknown) =>
+      judgeAttempt(
+        end({ status: 'not_yet' }),
+        { ...block, configuration: { interval: interval as string } },
+        null,
+        now,
+      );
+    expect(at(5)).toMatchObject({ outcome: 'wait', error: null, retryAt: new Date(now.getTime() + 5000) });
+    expect(at('0.5').retryAt).toEqual(new Date(now.getTime() + 500));
+    for (const none of [null, 0, -1, 'soon']) expect(at(none).retryAt).toEqual(new Date(now.getTime() + 60_000));
+    expect(judgeAttempt(end({ status: 'not_yet' }), block, 'shutdown', now).outcome).toBe('wait');
+  });
+
+  test('a sensor that said no when its deadline had passed or its run ended does not wait', () => {
+    expect(judgeAttempt(end({ status: 'not_yet' }), block, 'timeout', now)).toMatchObject({
+      outcome: 'failed',
+      code: 'TIMED_OUT',
+    });
+    expect(judgeAttempt(end({ status: 'not_yet' }), block, 'run_ends', now).outcome).toBe('stopped');
   });
 
   test('one that completed although it was told to stop has completed', () => {

@@ -28,6 +28,7 @@ test('a block gets what it is promised', async () => {
       pipelineUuid: 'sales',
       blockUuid: 'load',
       parentBlockUuid: null,
+      ended: null,
       pipelineRunId: 7,
       blockRunId: 71,
       attempt: 5,
@@ -220,8 +221,17 @@ test('conditions, sensors and callbacks are called by their own exports', async 
   await using project = createProject();
   const code = `export default () => 'block'; export const condition = () => false; export const sensor = () => 'sensor';`;
   expect(inlineOf((await project.run(code, { blockType: 'conditional' })).outcome)).toBe(false);
-  expect(inlineOf((await project.run(code, { blockType: 'sensor' })).outcome)).toBe('sensor');
+  expect((await project.run(code, { blockType: 'sensor' })).outcome).toMatchObject({
+    status: 'completed',
+    outputs: [],
+  });
   expect(inlineOf((await project.run(code, { blockType: 'callback' })).outcome)).toBe('block');
+});
+
+test('a sensor is asked once: a falsy answer is not yet', async () => {
+  await using project = createProject();
+  const { outcome } = await project.run('export const sensor = async () => 0;', { blockType: 'sensor' });
+  expect(outcome).toMatchObject({ status: 'not_yet', outputs: [], tests: [] });
 });
 
 test('a block does not see what only the server should know', async () => {

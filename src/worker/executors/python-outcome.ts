@@ -4,7 +4,7 @@ import { storableText } from './log-lines.ts';
 
 /** What the runner tells at the end of a task (penstock_runner/attempt.py). */
 export type RunnerResult = {
-  readonly status: 'completed' | 'tests_failed' | 'failed' | 'stopped';
+  readonly status: 'completed' | 'not_yet' | 'tests_failed' | 'failed' | 'stopped';
   readonly error: AttemptError | null;
   readonly outputs: readonly OutputManifest[];
   readonly tests: readonly BlockTestResult[];

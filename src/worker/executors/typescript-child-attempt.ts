@@ -8,7 +8,7 @@ import type { ResultFrame } from './typescript-protocol.ts';
 
 /** How an attempt ended, and whether it left something behind. */
 export type AttemptEnding = {
-  readonly told: Pick<ResultFrame, 'error' | 'stopped' | 'outputs' | 'tests'>;
+  readonly told: Pick<ResultFrame, 'error' | 'stopped' | 'outputs' | 'tests' | 'notYet'>;
   readonly leak: boolean;
 };
 

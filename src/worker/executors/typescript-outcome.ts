@@ -22,6 +22,7 @@ export function outcomeOfResult(result: ResultFrame, stopRequested: boolean): At
   };
   if (result.stopped && stopRequested) return { status: 'stopped', ...facts };
   if (result.error !== null) return { status: 'failed', error: storableError(result.error), ...facts };
+  if (result.notYet) return { status: 'not_yet', ...facts };
   if (result.tests.every((test) => test.passed)) return { status: 'completed', ...facts };
   const tests = result.tests.map((test) => ({ ...test, message: test.message && storableText(test.message) }));
   return { status: 'tests_failed', ...facts, tests };
