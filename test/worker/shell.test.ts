@@ -225,6 +225,14 @@ test.each([
   expect(said).not.toContain('not reached');
 });
 
+test('a sensor says not yet by exit code 1, and any other code is an error', async () => {
+  await using project = await createProject();
+  const ask = async (code: string) => (await project.run(code, { blockType: 'sensor' })).outcome.status;
+  expect(await ask('test -e /no/such/file')).toBe('not_yet');
+  expect(await ask('test -e /')).toBe('completed');
+  expect(await ask('exit 2')).toBe('failed');
+});
+
 test('an error of bash names the file and the line', async () => {
   await using project = await createProject();
   const { said } = await project.run('true\nno-such-command-here');

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { AttemptOutcome } from '../executor.ts';
+import type { AttemptOutcome, AttemptTask } from '../executor.ts';
 import { storableText } from './log-lines.ts';
 import { OutputNotReadable, type ShellOutput } from './shell-outputs.ts';
 import type { ShellEnd } from './shell-process.ts';
@@ -13,9 +13,9 @@ export type EndOfShell = ShellEnd & {
   readonly outOfMemoryKill: boolean;
 };
 
-/** The outcome of a shell block, by how it ended and what it left in `$OUTPUT`. */
+/** The outcome of a shell block, by how it ended and what it left in `$OUTPUT`. A sensor says "not yet" by exit code 1, as `test` and `grep` do. */
 export async function judgeShell(
-  blockUuid: string,
+  { blockUuid, blockType }: Pick<AttemptTask, 'blockUuid' | 'blockType'>,
   output: Pick<ShellOutput, 'collect'>,
   end: EndOfShell,
 ): Promise<AttemptOutcome> {
@@ -29,6 +29,7 @@ export async function judgeShell(
     }
   }
   if (end.stopRequested) return { status: 'stopped', ...facts };
+  if (blockType === 'sensor' && end.exitCode === 1) return { status: 'not_yet', ...facts };
   const signal = end.signal ?? signalOf(end.exitCode ?? 0);
   if (signal !== null) {
     const outOfMemory = signal === 'SIGKILL' && end.outOfMemoryKill;

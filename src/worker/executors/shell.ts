@@ -63,7 +63,7 @@ export function createShellExecutor(options: ShellExecutorOptions): Executor {
         if (stopWithin !== null) shell.stop(stopWithin);
         const end = await shell.end;
         log.end();
-        return await judgeShell(task.blockUuid, output, {
+        return await judgeShell(task, output, {
           ...end,
           lastWords,
           stopRequested: stopWithin !== null,
