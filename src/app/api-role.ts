@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { abortBatchOperation } from '../engine/abort-batch.ts';
 import { carryOutBatch } from '../engine/carry-out-batch.ts';
+import { planOfRetry } from '../engine/retry-pipeline-run.ts';
 import { startBatch } from '../engine/start-batch.ts';
 import { triggerPipelineRun, triggerPipelineRuns } from '../engine/trigger-pipeline.ts';
 import { startEventFeed } from '../events/feed.ts';
@@ -50,6 +51,7 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(context, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(context, inputs),
+      planOfRetry: (input) => planOfRetry(context, input),
       startBatch: (input) => startBatch(context, input),
       carryOutBatch: (input) => carryOutBatch(context, input),
       abortBatchOperation: (batchId) => abortBatchOperation(context, batchId),

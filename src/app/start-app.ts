@@ -3,6 +3,7 @@ import pino from 'pino';
 import { type Config, parseDatabaseUrl } from '../config.ts';
 import type { WakeTopic } from '../engine/context.ts';
 import { createWake } from '../events/wake.ts';
+import { isStored } from '../outputs/is-stored.ts';
 import { findProject } from '../project/read-project.ts';
 import { openDatabase } from '../store/database.ts';
 import { establishEpoch } from '../store/epoch.ts';
@@ -76,6 +77,7 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
     onProblem: (error) => logger.warn({ err: error }, 'a wake-up went wrong'),
   });
   onStop(wake.stop);
+  const outputsRoot = join(config.dataDir, 'outputs');
   return {
     config,
     logger,
@@ -83,8 +85,14 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
     database,
     databaseKind: store.kind,
     wake,
-    context: { database, wake: wake.wake, now: () => new Date(), env: config.env },
-    outputsRoot: join(config.dataDir, 'outputs'),
+    context: {
+      database,
+      wake: wake.wake,
+      now: () => new Date(),
+      isOutputStored: (path) => isStored(outputsRoot, path),
+      env: config.env,
+    },
+    outputsRoot,
     onStop,
   };
 }

@@ -4,7 +4,7 @@ import { isTerminalRun } from './lifecycle.ts';
 import { type Answer, done, refused } from './refusal.ts';
 import { type BlockRunSnapshot, nothing, type RunPlan, type RunSnapshot } from './run.ts';
 
-export type RetryPlanReason = 'NOT_COMPLETED' | 'SELECTED' | 'DOWNSTREAM' | 'UPSTREAM_INCOMPLETE';
+export type RetryPlanReason = 'NOT_COMPLETED' | 'SELECTED' | 'DOWNSTREAM' | 'UPSTREAM_INCOMPLETE' | 'OUTPUT_GONE';
 
 /** What a retry in place would do: which block runs run again, and why each. */
 export type InPlaceRetry = ReadonlyMap<bigint, RetryPlanReason>;
@@ -59,17 +59,44 @@ function fromBlockOn(run: RunSnapshot, fromBlock: string | null): Answer<InPlace
   const reasons = new Map<bigint, RetryPlanReason>([[start.id, 'SELECTED']]);
   for (const id of descendants(downstreamOf(run.blocks), [start.id])) reasons.set(id, 'DOWNSTREAM');
 
+  return done(withNeededUpstreams(run, reasons, new Set()));
+}
+
+/**
+ * Adds what the chosen can't do without: ancestors that are neither completed nor skipped, and completed ones whose outputs are `gone`,
+ * and so on upwards.
+ */
+export function withNeededUpstreams(run: RunSnapshot, chosen: InPlaceRetry, gone: ReadonlySet<bigint>): InPlaceRetry {
   const byId = new Map(run.blocks.map((block) => [block.id, block]));
+  const reasons = new Map(chosen);
   const waiting = [...reasons.keys()];
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
     for (const above of byId.get(id)?.upstream ?? []) {
       const block = byId.get(above);
-      if (!block || reasons.has(above) || block.status === 'completed' || block.status === 'condition_failed') continue;
-      reasons.set(above, 'UPSTREAM_INCOMPLETE');
+      if (!block || reasons.has(above) || block.status === 'condition_failed') continue;
+      if (block.status === 'completed' && !gone.has(above)) continue;
+      reasons.set(above, block.status === 'completed' ? 'OUTPUT_GONE' : 'UPSTREAM_INCOMPLETE');
       waiting.push(above);
     }
   }
-  return done(reasons);
+  return reasons;
+}
+
+/** The completed block runs above the chosen ones: what they would be handed is to be there still. */
+export function reusedUpstreams(run: RunSnapshot, chosen: InPlaceRetry): readonly bigint[] {
+  const byId = new Map(run.blocks.map((block) => [block.id, block]));
+  const seen = new Set<bigint>(chosen.keys());
+  const waiting = [...seen];
+  const reused: bigint[] = [];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    for (const above of byId.get(id)?.upstream ?? []) {
+      if (seen.has(above)) continue;
+      seen.add(above);
+      waiting.push(above);
+      if (byId.get(above)?.status === 'completed') reused.push(above);
+    }
+  }
+  return reused;
 }
 
 /** Turns the choice into changes: the chosen go back to initial, each with the number of upstreams that it has to wait for. */

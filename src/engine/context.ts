@@ -28,6 +28,8 @@ export type EngineContext = {
   readonly database: Database;
   readonly wake: Wake;
   readonly now: () => Date;
+  /** Whether an output lies in the output store, by its path there (OutputManifest.path). */
+  readonly isOutputStored: (path: string) => Promise<boolean>;
   /** The value of the variable `env` unless a run is given another: ENV, or 'prod'. */
   readonly env: string;
 };

@@ -1,7 +1,14 @@
 import type pg from 'pg';
 import { notARunId } from '../domain/batch.ts';
 import type { Answer } from '../domain/refusal.ts';
-import { type Batch, type BatchItem, enterPredictions, findBatch, itemsAfter } from '../store/batches.ts';
+import {
+  type Batch,
+  type BatchItem,
+  enterPredictions,
+  findBatch,
+  itemsAfter,
+  type PredictedItem,
+} from '../store/batches.ts';
 import { readRuns } from '../store/pipeline-runs.ts';
 import { decideCancel } from './cancel-pipeline-run.ts';
 import type { EngineContext } from './context.ts';
@@ -23,7 +30,7 @@ export async function previewBatch(context: EngineContext, id: bigint): Promise<
       const answers = await predict(context, client, batch, items);
       const predictions = items.map(({ position, runId, givenId }, index) => {
         const answer = answers[index]!;
-        return { position, runId: givenId === null ? runId : null, refusal: answer.ok ? null : answer.refusal };
+        return { position, runId: givenId === null ? runId : null, ...answer };
       });
       await enterPredictions(client, id, predictions);
     });
@@ -35,18 +42,25 @@ async function predict(
   client: pg.ClientBase,
   { work, actor, reason }: Batch,
   items: readonly BatchItem[],
-): Promise<readonly Answer<unknown>[]> {
+): Promise<readonly Prediction[]> {
   const runs = items.filter((item) => item.givenId === null).map((item) => item.runId);
-  const answers =
+  const predictions =
     work.action === 'retry'
       ? await previewRetries(
           context,
           client,
           runs.map((runId) => ({ ...work.retry, runId, reason, actor })),
-        )
-      : await judge(client, work.action, runs, { actor, reason });
-  const ofRuns = answers.values();
-  return items.map(({ givenId }) => (givenId === null ? ofRuns.next().value! : notARunId(givenId)));
+        ).then((plans) => plans.map((plan) => ({ refusal: plan.refused, plan })))
+      : (await judge(client, work.action, runs, { actor, reason })).map(predictionOf);
+  const ofRuns = predictions.values();
+  return items.map(({ givenId }) => (givenId === null ? ofRuns.next().value! : predictionOf(notARunId(givenId))));
+}
+
+/** What would become of one item; of a retry, with its plan. */
+type Prediction = Pick<PredictedItem, 'refusal' | 'plan'>;
+
+function predictionOf(answer: Answer<unknown>): Prediction {
+  return { refusal: answer.ok ? null : answer.refusal, plan: null };
 }
 
 async function judge(

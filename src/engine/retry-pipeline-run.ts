@@ -2,14 +2,22 @@ import type pg from 'pg';
 import type { StatusReason } from '../domain/lifecycle.ts';
 import type { DefinitionProblem, JsonObject } from '../domain/pipeline.ts';
 import { type Answer, done, refused } from '../domain/refusal.ts';
-import { chooseBlocksToRetry, planRetry } from '../domain/retry.ts';
+import {
+  chooseBlocksToRetry,
+  type InPlaceRetry,
+  planRetry,
+  reusedUpstreams,
+  withNeededUpstreams,
+} from '../domain/retry.ts';
+import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/retry-plan.ts';
 import type { RunSnapshot } from '../domain/run.ts';
 import { maxVariableBytes, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
 import { applyRunPlans, createRun, lockRuns, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
+import { storedOutputs } from '../store/stored-outputs.ts';
 import type { EngineContext } from './context.ts';
-import { type DecidedRun, noSuchRun } from './decided-run.ts';
+import { type DecidedRun, noRun, noSuchRun } from './decided-run.ts';
 
 export type RetryPipelineRunInput = {
   readonly runId: bigint;
@@ -64,7 +72,7 @@ export async function retryRuns(
 type PipelineOf = (uuid: string) => Promise<CurrentPipeline | null>;
 
 /** Many runs are of few pipelines: each is looked up once. */
-function pipelinesOnce(context: EngineContext, client: pg.ClientBase): PipelineOf {
+function pipelinesOnce(context: EngineContext, client: pg.ClientBase | pg.Pool): PipelineOf {
   const known = new Map<string, CurrentPipeline | null>();
   return async (uuid) => {
     const found = known.get(uuid) ?? (await currentPipeline(context.database, uuid, client));
@@ -73,34 +81,59 @@ function pipelinesOnce(context: EngineContext, client: pg.ClientBase): PipelineO
   };
 }
 
-/** What retries of these runs would be refused for, without doing anything; one answer each, in order. */
+export type PlanOfRetryInput = Pick<RetryPipelineRunInput, 'runId' | 'mode' | 'fromBlock'>;
+
+/** What a retry of the run would do, without doing it. */
+export async function planOfRetry(context: EngineContext, input: PlanOfRetryInput): Promise<RetryPlan> {
+  const { pool } = context.database;
+  const asked = { ...input, variables: {}, reason: null, expectedAttempt: null, actor: '' };
+  const [plan] = await previewRetries(context, pool, [asked]);
+  return plan ?? planRefused(noRun(input.runId), input.mode === 'all', false);
+}
+
+/** What retries of these runs would do, without doing anything; one plan each, in order. */
 export async function previewRetries(
   context: EngineContext,
-  client: pg.ClientBase,
+  client: pg.ClientBase | pg.Pool,
   inputs: readonly RetryPipelineRunInput[],
-): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
+): Promise<readonly RetryPlan[]> {
   const runIds = inputs.map((input) => input.runId);
   const runs = await readRuns(client, runIds);
   const origins = await runOrigins(client, runIds);
   const pipelineOf = pipelinesOnce(context, client);
-  const answers: Answer<{ readonly runId: bigint }>[] = [];
+  const plans: RetryPlan[] = [];
   for (const input of inputs) {
     const run = runs.get(input.runId);
     const origin = origins.get(input.runId);
-    if (!run || !origin) {
-      answers.push(noSuchRun(input.runId));
-      continue;
-    }
-    const variables = variablesOf(run, origin, input);
-    const pipeline = await pipelineOf(origin.pipelineUuid);
-    const decided = !variables.ok
-      ? variables
-      : input.mode === 'all'
-        ? await mayRetryAll(client, run, origin, pipeline)
-        : retryInPlace(run, origin, input, input.mode, variables.value, pipeline);
-    answers.push(decided.ok ? done({ runId: run.id }) : decided);
+    plans.push(
+      run && origin
+        ? await previewRetry(context, client, run, origin, input, await pipelineOf(origin.pipelineUuid))
+        : planRefused(noRun(input.runId), input.mode === 'all', false),
+    );
   }
-  return answers;
+  return plans;
+}
+
+async function previewRetry(
+  context: EngineContext,
+  client: pg.ClientBase | pg.Pool,
+  run: RunSnapshot,
+  origin: RunOrigin,
+  input: RetryPipelineRunInput,
+  pipeline: CurrentPipeline | null,
+): Promise<RetryPlan> {
+  const isNew = input.mode === 'all';
+  const hasChanged = pipeline !== null && pipeline.version !== origin.codeVersion;
+  const variables = variablesOf(run, origin, input);
+  if (!variables.ok) return planRefused(variables.refusal, isNew, hasChanged);
+  if (input.mode === 'all') {
+    const allowed = await mayRetryAll(client, run, origin, pipeline);
+    return allowed.ok
+      ? planAnew(run, allowed.value.definition, hasChanged)
+      : planRefused(allowed.refusal, isNew, hasChanged);
+  }
+  const chosen = await chooseInPlace(context, client, run, input.mode, input.fromBlock, pipeline);
+  return chosen.ok ? planInPlace(run, chosen.value, hasChanged) : planRefused(chosen.refusal, isNew, hasChanged);
 }
 
 /** A retry in place is decided, for the caller to carry out; one of the whole is made at once: a new run. */
@@ -116,7 +149,16 @@ async function retryRun(
   if (!variables.ok) return variables;
   return input.mode === 'all'
     ? retryAll(context, client, run, origin, input, variables.value, pipelineOf)
-    : retryInPlace(run, origin, input, input.mode, variables.value, await pipelineOf(origin.pipelineUuid));
+    : retryInPlace(
+        context,
+        client,
+        run,
+        origin,
+        input,
+        input.mode,
+        variables.value,
+        await pipelineOf(origin.pipelineUuid),
+      );
 }
 
 /** The run's variables from now on; refused when they are too large, or the run is not at the attempt that was meant. */
@@ -138,28 +180,61 @@ function variablesOf(run: RunSnapshot, origin: RunOrigin, input: RetryPipelineRu
   });
 }
 
-function retryInPlace(
+/** Which block runs a retry in place resets, each with why; or why it can't be. */
+async function chooseInPlace(
+  context: EngineContext,
+  client: pg.ClientBase | pg.Pool,
+  run: RunSnapshot,
+  mode: 'incomplete' | 'from_block',
+  fromBlock: string | null,
+  pipeline: CurrentPipeline | null,
+): Promise<Answer<InPlaceRetry>> {
+  const asked = chooseBlocksToRetry(run, mode, fromBlock);
+  if (!asked.ok) return asked;
+  if (pipeline && !pipeline.isRunnable) return refused(brokenNow(pipeline));
+  const gone = await goneOutputs(context, client, reusedUpstreams(run, asked.value));
+  const chosen = gone.size === 0 ? asked.value : withNeededUpstreams(run, asked.value, gone);
+  const present = new Set(
+    pipeline?.definition.blocks.filter((block) => block.code !== null).map((block) => block.uuid),
+  );
+  const removed = pipeline && run.blocks.find((block) => chosen.has(block.id) && !present.has(block.uuid));
+  if (!removed) return done(chosen);
+  return refused({
+    code: 'PIPELINE_INVALID',
+    message: `The block ${removed.uuid} is not in the pipeline any more. Put its file back, or retry the whole run with mode ALL.`,
+    problems: [],
+  });
+}
+
+/** Of completed block runs, those whose outputs were removed from the output store. */
+async function goneOutputs(
+  context: EngineContext,
+  client: pg.ClientBase | pg.Pool,
+  blockRunIds: readonly bigint[],
+): Promise<ReadonlySet<bigint>> {
+  const gone = new Set<bigint>();
+  if (blockRunIds.length === 0) return gone;
+  for (const { id, outputs } of await storedOutputs(client, blockRunIds)) {
+    // What came inline needs no file.
+    const files = outputs.filter((output) => output.inline === undefined);
+    const areThere = await Promise.all(files.map((output) => context.isOutputStored(output.path)));
+    if (areThere.includes(false)) gone.add(id);
+  }
+  return gone;
+}
+
+async function retryInPlace(
+  context: EngineContext,
+  client: pg.ClientBase,
   run: RunSnapshot,
   origin: RunOrigin,
   input: RetryPipelineRunInput,
   mode: 'incomplete' | 'from_block',
   variables: JsonObject,
   pipeline: CurrentPipeline | null,
-): Answer<DecidedRun> {
-  const chosen = chooseBlocksToRetry(run, mode, input.fromBlock);
+): Promise<Answer<DecidedRun>> {
+  const chosen = await chooseInPlace(context, client, run, mode, input.fromBlock, pipeline);
   if (!chosen.ok) return chosen;
-  if (pipeline && !pipeline.isRunnable) return refused(brokenNow(pipeline));
-  const present = new Set(
-    pipeline?.definition.blocks.filter((block) => block.code !== null).map((block) => block.uuid),
-  );
-  const gone = pipeline && run.blocks.find((block) => chosen.value.has(block.id) && !present.has(block.uuid));
-  if (gone) {
-    return refused({
-      code: 'PIPELINE_INVALID',
-      message: `The block ${gone.uuid} is not in the pipeline any more. Put its file back, or retry the whole run with mode ALL.`,
-      problems: [],
-    });
-  }
   const plan = planRetry(run, chosen.value, why(input));
   const changed = Object.keys(withoutMasks(input.variables)).length > 0;
   const announcements = changed
@@ -179,7 +254,7 @@ function retryInPlace(
 
 /** The pipeline that a new run would be made from, or why there can be none. */
 async function mayRetryAll(
-  client: pg.ClientBase,
+  client: pg.ClientBase | pg.Pool,
   run: RunSnapshot,
   origin: RunOrigin,
   pipeline: CurrentPipeline | null,

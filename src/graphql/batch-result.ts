@@ -3,6 +3,7 @@ import { builder, forViewers } from './builder.ts';
 import { formatId } from './ids.ts';
 import { PipelineRunRef } from './pipeline-run.ts';
 import { UserErrorRef } from './refusals.ts';
+import { RetryPlanRef } from './retry-plan.ts';
 
 export const BatchResultRef = builder.objectRef<BatchItemResult>('BatchResult').implement({
   description:
@@ -25,6 +26,12 @@ export const BatchResultRef = builder.objectRef<BatchItemResult>('BatchResult').
       nullable: true,
       description: 'Why it was refused, or would be; null when it was done.',
       resolve: ({ refusal }) => refusal,
+    }),
+    retryPlan: t.field({
+      type: RetryPlanRef,
+      nullable: true,
+      description: 'Of a previewed retry: what it would do.',
+      resolve: ({ plan }) => plan,
     }),
   }),
 });

@@ -2,6 +2,7 @@ import { type DocumentNode, visit } from 'graphql';
 import type { DefinitionProblem } from '../domain/pipeline.ts';
 import type { abortBatchOperation } from '../engine/abort-batch.ts';
 import type { CarryOutBatchInput, carryOutBatch } from '../engine/carry-out-batch.ts';
+import type { PlanOfRetryInput, planOfRetry } from '../engine/retry-pipeline-run.ts';
 import type { StartBatchInput, startBatch } from '../engine/start-batch.ts';
 import type { TriggerPipelineInput, triggerPipelineRun, triggerPipelineRuns } from '../engine/trigger-pipeline.ts';
 import type { EventFeed } from '../events/event-feed.ts';
@@ -24,6 +25,7 @@ export type GraphQLServices = {
 export type EngineVerbs = {
   readonly triggerPipelineRun: (input: TriggerPipelineInput) => ReturnType<typeof triggerPipelineRun>;
   readonly triggerPipelineRuns: (inputs: readonly TriggerPipelineInput[]) => ReturnType<typeof triggerPipelineRuns>;
+  readonly planOfRetry: (input: PlanOfRetryInput) => ReturnType<typeof planOfRetry>;
   readonly startBatch: (input: StartBatchInput) => ReturnType<typeof startBatch>;
   readonly carryOutBatch: (input: CarryOutBatchInput) => ReturnType<typeof carryOutBatch>;
   readonly abortBatchOperation: (batchId: bigint) => ReturnType<typeof abortBatchOperation>;

@@ -15,6 +15,7 @@ import './run-event-list.ts';
 import './trigger-pipeline-run.ts';
 import './trigger-pipeline-runs.ts';
 import './retry-pipeline-runs.ts';
+import './retry-plan.ts';
 import './cancel-pipeline-runs.ts';
 import './delete-pipeline-runs.ts';
 import './preview-pipeline-run-batch.ts';

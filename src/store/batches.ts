@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { BatchAction, BatchRetry, BatchStatus, BatchWork } from '../domain/batch.ts';
 import type { Refusal } from '../domain/refusal.ts';
+import type { RetryPlan } from '../domain/retry-plan.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { type PipelineRunCriteria, pipelineRunConditions } from './list-pipeline-runs.ts';
 import { refusalToJson } from './stored-refusal.ts';
@@ -185,6 +186,22 @@ export type ItemResult = {
   readonly refusal: Refusal | null;
 };
 
+/** Of a preview: what would become of an item. */
+export type PredictedItem = ItemResult & {
+  /** Of a retry: what it would do. Its refusal stands beside it. */
+  readonly plan: RetryPlan | null;
+};
+
+function predictedRows(predictions: readonly PredictedItem[]): string {
+  return `[${predictions
+    .map(({ plan, ...item }) => {
+      const [row] = JSON.parse(itemRows([item])) as [object];
+      const { refused: _refused, ...kept } = plan ?? { refused: null };
+      return JSON.stringify({ ...row, plan: plan === null ? null : kept });
+    })
+    .join()}]`;
+}
+
 function itemRows(results: readonly ItemResult[]): string {
   return `[${results
     .map(({ position, runId, refusal }) => {
@@ -227,18 +244,18 @@ export async function enterResults(
 export async function enterPredictions(
   client: pg.ClientBase,
   batchId: bigint,
-  predictions: readonly ItemResult[],
+  predictions: readonly PredictedItem[],
 ): Promise<void> {
   await client.query({
     name: 'enter-batch-predictions',
     text: `with entered as (
-             update batch_item i set result_run_id = r."runId", refusal = nullif(r.refusal, 'null')
-               from jsonb_to_recordset($2::jsonb) as r(position int, "runId" bigint, refusal jsonb)
+             update batch_item i set result_run_id = r."runId", refusal = nullif(r.refusal, 'null'), plan = nullif(r.plan, 'null')
+               from jsonb_to_recordset($2::jsonb) as r(position int, "runId" bigint, refusal jsonb, plan jsonb)
               where i.batch_id = $1 and i.position = any($3) and i.position = r.position)
            update batch_operation set succeeded = succeeded + $4 - $5, refused = refused + $5 where id = $1`,
     values: [
       batchId,
-      itemRows(predictions),
+      predictedRows(predictions),
       predictions.map((prediction) => prediction.position),
       predictions.length,
       predictions.filter((prediction) => prediction.refusal).length,

@@ -60,7 +60,7 @@ export type CurrentPipeline = CatalogEntry & { readonly tags: readonly string[] 
 export async function currentPipeline(
   database: Database,
   uuid: string,
-  client?: pg.ClientBase,
+  client?: pg.ClientBase | pg.Pool,
 ): Promise<CurrentPipeline | null> {
   const result = await (client ?? database.pool).query<{
     version: string;

@@ -12,7 +12,11 @@ export type DefinitionVersion = {
 /** The versions of pipelines. They never change, so a process keeps those used last and asks the database for each about once. */
 export type Definitions = {
   /** The version, or null when there is none. Inside of a transaction: with its client, so that it waits for no other connection. */
-  readonly load: (pipelineUuid: string, version: string, client?: pg.ClientBase) => Promise<DefinitionVersion | null>;
+  readonly load: (
+    pipelineUuid: string,
+    version: string,
+    client?: pg.ClientBase | pg.Pool,
+  ) => Promise<DefinitionVersion | null>;
 };
 
 const kept = 200;

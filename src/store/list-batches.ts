@@ -1,5 +1,6 @@
 import type { BatchStatus } from '../domain/batch.ts';
 import type { Refusal } from '../domain/refusal.ts';
+import type { RetryPlan } from '../domain/retry-plan.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { Database } from './database.ts';
 import { type KeysetPosition, type KeysetWindow, keyset } from './keyset.ts';
@@ -34,7 +35,8 @@ export type BatchItemResult = {
   /** The run afterwards. */
   readonly resultRunId: bigint | null;
   readonly refusal: Refusal | null;
-  readonly plan: unknown;
+  /** Of a previewed retry. */
+  readonly plan: RetryPlan | null;
 };
 
 /** The results after a position, in the order of the items; of a batch that goes on, those that there are. */
@@ -45,7 +47,12 @@ export async function listBatchResults(
   limit: number,
   onlyRefused: boolean,
 ): Promise<readonly BatchItemResult[]> {
-  const result = await database.pool.query<Omit<BatchItemResult, 'refusal'> & { readonly refusal: unknown }>({
+  const result = await database.pool.query<
+    Omit<BatchItemResult, 'refusal' | 'plan'> & {
+      readonly refusal: unknown;
+      readonly plan: Omit<RetryPlan, 'refused'> | null;
+    }
+  >({
     name: onlyRefused ? 'batch-refusals' : 'batch-results',
     text: `select i.position, i.given_id as "givenId", i.pipeline_run_id as "runId", i.result_run_id as "resultRunId", i.refusal, i.plan
              from batch_item i join batch_operation b on b.id = i.batch_id
@@ -54,5 +61,8 @@ export async function listBatchResults(
             order by i.position limit $3`,
     values: [batchId, after, limit],
   });
-  return result.rows.map((row) => ({ ...row, refusal: row.refusal === null ? null : refusalFromJson(row.refusal) }));
+  return result.rows.map(({ plan, ...row }) => {
+    const refusal = row.refusal === null ? null : refusalFromJson(row.refusal);
+    return { ...row, refusal, plan: plan === null ? null : { ...plan, refused: refusal } };
+  });
 }

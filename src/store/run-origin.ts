@@ -35,7 +35,7 @@ export async function runOrigins(
 }
 
 /** A retry of the run that has not ended; null when there is none. */
-export async function hasOpenRetry(client: pg.ClientBase, runId: bigint): Promise<bigint | null> {
+export async function hasOpenRetry(client: pg.ClientBase | pg.Pool, runId: bigint): Promise<bigint | null> {
   const result = await client.query<{ id: bigint }>({
     name: 'open-retry',
     text: `select id from pipeline_run where retry_of_id = $1 and status in ('initial', 'running') limit 1`,

@@ -1,6 +1,7 @@
 import { createSourceEventStream, type ExecutionResult, execute, parse } from 'graphql';
 import { abortBatchOperation } from '../../src/engine/abort-batch.ts';
 import { carryOutBatch } from '../../src/engine/carry-out-batch.ts';
+import { planOfRetry } from '../../src/engine/retry-pipeline-run.ts';
 import { startBatch } from '../../src/engine/start-batch.ts';
 import { triggerPipelineRun, triggerPipelineRuns } from '../../src/engine/trigger-pipeline.ts';
 import { startEventFeed } from '../../src/events/feed.ts';
@@ -48,13 +49,20 @@ export async function startApi(
   const home = await createTestDatabase();
   const database = openDatabase(home.connection);
   const feed = parts.isLive ? await startEventFeed({ database }) : null;
-  const engine = { database, wake: () => feed?.wake(), now: () => new Date(), env: 'test' };
+  const engine = {
+    database,
+    wake: () => feed?.wake(),
+    now: () => new Date(),
+    isOutputStored: async () => true,
+    env: 'test',
+  };
   const schema = createSchema();
   const createContext = createContextFactory({
     database,
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(engine, inputs),
+      planOfRetry: (input) => planOfRetry(engine, input),
       startBatch: (input) => startBatch(engine, input),
       carryOutBatch: (input) => carryOutBatch(engine, input),
       abortBatchOperation: (batchId) => abortBatchOperation(engine, batchId),

@@ -52,7 +52,13 @@ async function startRuns(pipelineUuid: string, count: number): Promise<string[]>
 
 /** What a scheduler does. */
 async function goOn(): Promise<void> {
-  const context = { database: api.database, wake: () => {}, now: () => new Date(), env: 'test' };
+  const context = {
+    database: api.database,
+    wake: () => {},
+    now: () => new Date(),
+    isOutputStored: async () => true,
+    env: 'test',
+  };
   while ((await runBatches(context)) > 0);
 }
 

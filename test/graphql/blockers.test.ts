@@ -34,7 +34,13 @@ afterAll(async () => {
   await api?.close();
 });
 
-const context = () => ({ database: api.database, wake: () => {}, now: () => new Date(), env: 'test' });
+const context = () => ({
+  database: api.database,
+  wake: () => {},
+  now: () => new Date(),
+  isOutputStored: async () => true,
+  env: 'test',
+});
 
 async function start(pipelineUuid: string): Promise<bigint> {
   const answer = await triggerPipelineRun(context(), {

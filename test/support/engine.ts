@@ -59,6 +59,7 @@ export async function createTestEngine(): Promise<TestEngine> {
       for (const topic of topics) woken.add(topic);
     },
     now: () => set ?? new Date(),
+    isOutputStored: async () => true,
     env: 'prod',
   };
   const workers: TestWorker[] = [];

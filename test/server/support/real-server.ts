@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { abortBatchOperation } from '../../../src/engine/abort-batch.ts';
 import { carryOutBatch } from '../../../src/engine/carry-out-batch.ts';
+import { planOfRetry } from '../../../src/engine/retry-pipeline-run.ts';
 import { startBatch } from '../../../src/engine/start-batch.ts';
 import { triggerPipelineRun, triggerPipelineRuns } from '../../../src/engine/trigger-pipeline.ts';
 import { createContextFactory, type GraphQLServices } from '../../../src/graphql/context.ts';
@@ -17,13 +18,14 @@ import { token } from './sample-server.ts';
 export async function startReal(feed: GraphQLServices['feed']) {
   const home = await createTestDatabase();
   const database = openDatabase(home.connection);
-  const engine = { database, wake: () => {}, now: () => new Date(), env: 'test' };
+  const engine = { database, wake: () => {}, now: () => new Date(), isOutputStored: async () => true, env: 'test' };
   const createContext = createContextFactory({
     database,
     feed,
     engine: {
       triggerPipelineRun: (input) => triggerPipelineRun(engine, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(engine, inputs),
+      planOfRetry: (input) => planOfRetry(engine, input),
       startBatch: (input) => startBatch(engine, input),
       carryOutBatch: (input) => carryOutBatch(engine, input),
       abortBatchOperation: (batchId) => abortBatchOperation(engine, batchId),

@@ -21,6 +21,7 @@ const createContext = createContextFactory({
   engine: {
     triggerPipelineRun: refuses,
     triggerPipelineRuns: refuses,
+    planOfRetry: refuses,
     startBatch: refuses,
     carryOutBatch: refuses,
     abortBatchOperation: refuses,
