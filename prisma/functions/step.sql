@@ -265,7 +265,7 @@ begin
       select count(*), count(*) filter (where c.calls = 0), json_build_object(
                'run', v_run, 'runAttempt', r.attempt, 'pipeline', r.pipeline_uuid, 'version', r.code_version, 'ids', array_agg(c.id),
                'uuids', array_agg(c.block_uuid), 'fences', array_agg(c.fence), 'attempts', array_agg(c.attempt), 'retries', array_agg(c.retries),
-               'timeouts', array_agg(case when c.calls = 0 then c.timeout_seconds
+               'timeouts', array_agg(case when c.calls = 0 or c.timeout_seconds is null then c.timeout_seconds
                                             else greatest(0, c.timeout_seconds - extract(epoch from p_now - c.started_at)) end),
                'calls', array_agg(c.calls), 'inputs', json_agg(case when c.upstream <> '{}' then block_inputs(c.upstream) end))
         into v_place, v_fresh, v_claims from claimed c;

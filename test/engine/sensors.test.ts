@@ -65,7 +65,14 @@ test('it stays running without a worker, is claimed when its next call is due, a
   expect((await worker.step(1)).claims).toEqual([]);
   engine.setNow(at(60));
   const again = (await worker.step(1)).claims[0]!;
-  expect(again).toMatchObject({ id: claim.id, attempt: 1, calls: 1, retries: 0, fence: claim.fence + 1 });
+  expect(again).toMatchObject({
+    id: claim.id,
+    attempt: 1,
+    calls: 1,
+    retries: 0,
+    timeoutSeconds: null,
+    fence: claim.fence + 1,
+  });
   expect(await blockRow(claim.id)).toMatchObject({ started_at: at(0), next_attempt_at: null });
   await worker.step(0, [saidNo(again, at(120))]);
   expect((await engine.runRow(run)).event_seq).toBe(told);

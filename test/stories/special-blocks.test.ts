@@ -81,6 +81,39 @@ export const callback = ({ inputs, context }) => {
 };
 `,
   'callbacks/stumble.py': '@callback("success")\ndef stumble(*args, **kwargs):\n    raise RuntimeError("stumbled")\n',
+  'pipelines/sensing/metadata.yaml': `
+blocks:
+- {uuid: third_time, type: sensor, language: python, configuration: {interval: 0.1}}
+- {uuid: second_time, type: sensor, language: typescript, configuration: {interval: 0.1}}
+- {uuid: after, type: custom, language: python, upstream_blocks: [third_time, second_time]}
+`,
+  'pipelines/in_vain/metadata.yaml': `
+blocks:
+- {uuid: never_so, type: sensor, language: python, configuration: {interval: 3600}}
+`,
+  'pipelines/impatient/metadata.yaml': `
+blocks:
+- {uuid: never_so, type: sensor, language: python, configuration: {interval: 3600}, timeout: 1}
+`,
+  'sensors/third_time.py': `
+import os
+@sensor
+def third_time(*args, **kwargs):
+    with open(os.environ['SPECIAL_STORY'] + '/asked', 'a+') as asked:
+        asked.write('.')
+        asked.seek(0)
+        return len(asked.read()) == 3
+`,
+  'sensors/second_time.ts': `
+import { existsSync, writeFileSync } from 'node:fs';
+export const sensor = () => {
+  const file = process.env.SPECIAL_STORY + '/asked_ts';
+  if (existsSync(file)) return true;
+  writeFileSync(file, '');
+};
+`,
+  'sensors/never_so.py': '@sensor\ndef never_so(*args, **kwargs):\n    return False\n',
+  'custom/after.py': '@custom\ndef after(one, other, **kwargs):\n    return {"one": one, "other": other}\n',
   'data_loaders/load.py': '@data_loader\ndef load(*args, **kwargs):\n    return 41\n',
   'transformers/guarded.py': `
 import os
@@ -252,5 +285,42 @@ describe('a block with callbacks', () => {
     const run = await ended(id);
     expect(statusesOf(run)).toEqual({ wait: 'CANCELLED', later: 'CANCELLED' });
     expect(told().slice(before)).toEqual(['cancelled wait cancelled']);
+  });
+});
+
+describe('a sensor', () => {
+  test('is asked until it says yes, in one attempt that counts its calls, and hands on nothing', async () => {
+    const run = await ended(await trigger('sensing'));
+    expect(statusesOf(run)).toEqual({ third_time: 'COMPLETED', second_time: 'COMPLETED', after: 'COMPLETED' });
+    expect(blockOf(run, 'third_time').attempts).toEqual([{ status: 'COMPLETED', calls: 3 }]);
+    expect(blockOf(run, 'second_time').attempts).toEqual([{ status: 'COMPLETED', calls: 2 }]);
+    expect(blockOf(run, 'after').outputs).toMatchObject([{ value: { one: [], other: [] } }]);
+    const { pipelineRun } = await server.query<{ pipelineRun: { events: { nodes: { blockUuid: string | null }[] } } }>(
+      `query ($id: ID!) { pipelineRun(id: $id) { events(first: 50) { nodes { blockUuid } } } }`,
+      { id: run.id },
+    );
+    // Queued, running, completed: nothing is said between the calls.
+    expect(pipelineRun.events.nodes.filter(({ blockUuid }) => blockUuid === 'third_time')).toHaveLength(3);
+  });
+
+  test('waits for its next call without a worker, and is cancelled at once', async () => {
+    const id = await trigger('in_vain');
+    await until('it said no', async () => blockOf(await look(id), 'never_so').attempts[0]?.calls === 1);
+    await server.query(
+      `mutation ($id: ID!) { cancelPipelineRuns(input: { selection: { ids: [$id] } }) { error { message } } }`,
+      { id },
+    );
+    const run = await look(id);
+    expect(run.status).toBe('CANCELLED');
+    expect(blockOf(run, 'never_so').attempts).toEqual([{ status: 'CANCELLED', calls: 1 }]);
+  });
+
+  test('fails at its timeout, counted from its first call', async () => {
+    const run = await ended(await trigger('impatient'));
+    expect(blockOf(run, 'never_so')).toMatchObject({
+      status: 'FAILED',
+      statusReason: { code: 'TIMED_OUT', message: 'It ran longer than its timeout of 1 s.' },
+      attempts: [{ status: 'FAILED', calls: 1 }],
+    });
   });
 });
