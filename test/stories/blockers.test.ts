@@ -66,6 +66,15 @@ def follow_up(parent_block_data, **kwargs):
     while not os.path.exists(os.path.join(os.environ['BLOCKERS_STORY'], str(kwargs['pipeline_run_id']))):
         time.sleep(0.05)
 `,
+  'pipelines/patient/metadata.yaml': `
+blocks:
+- {uuid: is_it_there, type: sensor, language: python}
+`,
+  'sensors/is_it_there.py': `
+@sensor
+def is_it_there(*args, **kwargs):
+    return False
+`,
   'pipelines/parent/metadata.yaml': `
 blocks:
 - {uuid: ask_another, type: custom, language: python}
@@ -271,6 +280,15 @@ describe('why a run stands still', { timeout: 60_000 }, () => {
     });
     letGo(id);
     await ended(id);
+  });
+
+  test('SENSOR_WAITING: a sensor said no and is asked again later', async () => {
+    const id = await trigger('patient');
+    const run = await blockedBy(id, 'SENSOR_WAITING');
+    expect(Date.parse(run.blockers[0]!.until!) - Date.now()).toBeGreaterThan(30_000);
+    expect(blockOf(run, 'is_it_there')).toMatchObject({ status: 'RUNNING', blockers: [{ code: 'SENSOR_WAITING' }] });
+    await cancel(id);
+    await until('it is cancelled', async () => (await look(id)).status === 'CANCELLED');
   });
 
   test('CHILD_RUN: a block waits for a run that it started', async () => {
