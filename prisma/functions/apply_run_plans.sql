@@ -66,7 +66,7 @@ begin
   end if;
   if cardinality(p_stop) > 0 then
     update block_run b
-       set stop_requested = true, reason_code = c.change ->> 'stopCode', reason_message = c.change ->> 'stopMessage', reason_actor = c.change ->> 'actor'
+       set stop_requested = true, stop_requested_at = p_now, reason_code = c.change ->> 'stopCode', reason_message = c.change ->> 'stopMessage', reason_actor = c.change ->> 'actor'
       from jsonb_to_recordset(p_changes) as c(run bigint, change jsonb)
      where b.id = any(p_stop) and b.status = 'running' and b.pipeline_run_id = c.run;
   end if;

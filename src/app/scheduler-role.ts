@@ -19,6 +19,7 @@ export async function startSchedulerRole(
   const scheduler = startScheduler(context, {
     monotonicMs: () => performance.now(),
     ownWorkers,
+    graceMs: config.graceSeconds * 1000,
     removeOutputs: (runId) => removeRunOutputs(outputsRoot, runId),
     onError,
   });

@@ -1,8 +1,10 @@
 import { nextFireTime } from '../domain/schedule.ts';
 import { admitRuns } from '../engine/admit-runs.ts';
-import type { EngineContext, WakeTopic } from '../engine/context.ts';
 import { cancelOrphanedChildren } from '../engine/cancel-orphaned-children.ts';
+import type { EngineContext, WakeTopic } from '../engine/context.ts';
 import { fireTriggers } from '../engine/fire-triggers.ts';
+import { giveUpStops } from '../engine/give-up-stops.ts';
+import { markMissedSlas } from '../engine/mark-missed-slas.ts';
 import { releaseLostClaims } from '../engine/release-lost-claims.ts';
 import { runBatches } from '../engine/run-batches.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
@@ -11,7 +13,7 @@ import { tellChangedBlockers } from '../engine/tell-blockers.ts';
 import { timeOutRuns } from '../engine/time-out-runs.ts';
 import { activeTimeTriggers } from '../store/catalog.ts';
 import { areSomeAwaited } from '../store/child-runs.ts';
-import { nextDeadline } from '../store/pipeline-runs.ts';
+import { nextDeadline } from '../store/deadlines.ts';
 import { restoreReadyRows, workersThatLeftWork } from '../store/workers.ts';
 import { startLoop } from './loop.ts';
 import { watchWorkers } from './watch-workers.ts';
@@ -25,8 +27,9 @@ export type Scheduler = {
 const sleepMs = {
   admission: 2000,
   settling: 2000,
-  /** Deadlines and fire times have timers of their own; this is how soon a change made by another process is seen. */
-  deadlines: 5000,
+  /** Deadlines have timers of their own; so soon is one seen that was set by another process. Stopping begins within a second of it. */
+  deadlines: 900,
+  /** Fire times too. */
   triggers: 30_000,
   restore: 10_000,
   /** How soon it is told what a run waits for; and how long at most it takes to see that something moves again. */
@@ -35,6 +38,8 @@ const sleepMs = {
   /** While blocks wait for runs that they started, and while none does. */
   orphans: { someAwaited: 1000, noneAwaited: 5000 },
   deletedRuns: 60_000,
+  /** How soon a stop that nobody answered is seen to be overdue. */
+  stops: 5000,
 } as const;
 
 /** What waits without a ready row, or is held by a worker that has ended, for this long is nobody's any more, in milliseconds. */
@@ -48,6 +53,8 @@ export function startScheduler(
     readonly monotonicMs: () => number;
     /** Workers of this very process, which it need not watch closely. */
     readonly ownWorkers: () => readonly bigint[];
+    /** From SIGTERM to SIGKILL for a block whose run is cancelled, in milliseconds; workers have their own. */
+    readonly graceMs: number;
     /** Removes what a run has stored; a run that stored nothing is fine. */
     readonly removeOutputs: (runId: bigint) => Promise<void>;
     readonly onError: (what: string, error: unknown) => void;
@@ -57,10 +64,12 @@ export function startScheduler(
   const loop = (what: string, work: () => Promise<number>) => startLoop(work, (error) => options.onError(what, error));
 
   const deadlines = loop('could not watch deadlines', async () => {
-    await timeOutRuns(context);
     const next = await nextDeadline(pool);
     const untilNext = next === null ? Infinity : next.getTime() - context.now().getTime();
-    return Math.min(untilNext, sleepMs.deadlines);
+    if (untilNext > 0) return Math.min(untilNext, sleepMs.deadlines);
+    await timeOutRuns(context);
+    await markMissedSlas(context);
+    return 0;
   });
   let areSomeWaiting = false;
   const admission = loop('could not admit runs', async () => {
@@ -105,6 +114,10 @@ export function startScheduler(
   const deletedRuns = loop('could not clear away deleted runs', async () =>
     (await sweepDeletedRuns(context, options.removeOutputs)) > 0 ? 0 : sleepMs.deletedRuns,
   );
+  const stops = loop('could not give up stops that nobody answered', async () => {
+    await giveUpStops(context, options.graceMs);
+    return sleepMs.stops;
+  });
   let areSomeWaitedFor = true;
   const orphans = loop('could not cancel the runs that nobody waits for any more', async () => {
     if ((await cancelOrphanedChildren(context)) > 0) return 0;
@@ -116,7 +129,19 @@ export function startScheduler(
     return unfinished > 0 ? 0 : sleepMs.batches;
   });
 
-  const loops = [deadlines, admission, settling, triggers, workers, restore, blockers, batches, orphans, deletedRuns];
+  const loops = [
+    deadlines,
+    admission,
+    settling,
+    triggers,
+    workers,
+    restore,
+    blockers,
+    batches,
+    orphans,
+    deletedRuns,
+    stops,
+  ];
   return {
     wake(topic) {
       // While something moves the round comes every second by itself: what moves fast wakes nobody.

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 
+type Client = pg.ClientBase | pg.Pool;
+
 /** Notes on a run, which the caller's transaction has locked, that its deadline passed and that it goes on all the same. */
 export async function noteDeadlinePassed(
   client: pg.ClientBase,
@@ -16,4 +18,61 @@ export async function noteDeadlinePassed(
            select id, event_seq, $3, 'timed_out', pipeline_uuid, attempt, 'TIMED_OUT', $2 from noted`,
     values: [runId, message, now],
   });
+}
+
+/** Runs whose SLA has passed while they have not ended, and that are not marked yet; at most 100. */
+export async function runsPastSla(
+  client: Client,
+  now: Date,
+): Promise<readonly { readonly id: bigint; readonly slaSeconds: number | null }[]> {
+  const result = await client.query<{ id: bigint; slaSeconds: number | null }>({
+    name: 'runs-past-sla',
+    text: `select id, sla_seconds as "slaSeconds" from pipeline_run
+            where sla_deadline is not null and not passed_sla and status in ('initial', 'running') and sla_deadline <= $1
+            order by id limit 100`,
+    values: [now],
+  });
+  return result.rows;
+}
+
+/** Marks a run as late, with its event; one that is marked, or ended in the meantime, is left alone. In a transaction of its own. */
+export async function noteSlaMissed(client: pg.ClientBase, runId: bigint, message: string, now: Date): Promise<void> {
+  await client.query({
+    name: 'note-sla-missed',
+    text: `with noted as (
+             update pipeline_run set passed_sla = true, event_seq = event_seq + 1
+              where id = $1 and not passed_sla and status in ('initial', 'running')
+             returning id, event_seq, pipeline_uuid, attempt)
+           insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, reason_code, reason_message)
+           select id, event_seq, $3, 'sla_missed', pipeline_uuid, attempt, 'OTHER', $2 from noted`,
+    values: [runId, message, now],
+  });
+}
+
+/** The earliest instant at which a timeout or an SLA passes; null when there is none. */
+export async function nextDeadline(client: Client): Promise<Date | null> {
+  const result = await client.query<{ at: Date | null }>({
+    name: 'next-deadline',
+    text: `select least(
+             (select min(timeout_at) from pipeline_run where timeout_at is not null and status = 'running'),
+             (select min(sla_deadline) from pipeline_run
+               where sla_deadline is not null and not passed_sla and status in ('initial', 'running'))) as at`,
+  });
+  return result.rows[0]?.at ?? null;
+}
+
+/** Block runs that were told to stop before `since` and still run, by run. */
+export async function overdueStops(
+  client: Client,
+  since: Date,
+): Promise<readonly { readonly runId: bigint; readonly blockRunIds: readonly bigint[] }[]> {
+  const result = await client.query<{ runId: bigint; blockRunIds: bigint[] }>({
+    name: 'overdue-stops',
+    text: `select pipeline_run_id as "runId", array_agg(id) as "blockRunIds" from block_run
+            where pipeline_run_id = any(array(select id from pipeline_run where ending_status is not null))
+              and status = 'running' and stop_requested and stop_requested_at < $1
+            group by 1 order by 1 limit 100`,
+    values: [since],
+  });
+  return result.rows;
 }

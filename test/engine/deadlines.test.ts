@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
+import { giveUpStops } from '../../src/engine/give-up-stops.ts';
+import { markMissedSlas } from '../../src/engine/mark-missed-slas.ts';
+import { settleRuns } from '../../src/engine/settle-runs.ts';
+import { nextDeadline } from '../../src/store/deadlines.ts';
+import { claimsToStop } from '../../src/store/workers.ts';
+import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
+import { expectInvariants } from '../support/invariants.ts';
+
+let engine: TestEngine;
+let worker: TestWorker;
+beforeAll(async () => {
+  engine = await createTestEngine();
+  worker = await engine.worker();
+});
+afterAll(async () => {
+  engine.setNow(null);
+  await engine.close();
+});
+
+const query = async (text: string, values: unknown[]) => (await engine.database.pool.query(text, values)).rows;
+
+test('7: an SLA of 600 s is missed by the run that is 601 s past its tick, once, and changes no status', async () => {
+  await engine.pipeline('late', [[]]);
+  const [late, early] = [await engine.start('late'), await engine.start('late')];
+  const now = new Date();
+  for (const [runId, secondsAgo] of [
+    [late, 601],
+    [early, 599],
+  ] as const) {
+    await query('update pipeline_run set sla_seconds = 600, sla_deadline = $2 where id = $1', [
+      runId,
+      new Date(now.getTime() + (600 - secondsAgo) * 1000),
+    ]);
+  }
+  engine.setNow(now);
+  expect(await markMissedSlas(engine.context)).toBe(1);
+  expect(await markMissedSlas(engine.context)).toBe(0);
+  expect(await engine.runRow(late)).toMatchObject({ passed_sla: true, status: 'running' });
+  expect(await engine.runRow(early)).toMatchObject({ passed_sla: false });
+  expect(await nextDeadline(engine.database.pool)).toEqual(new Date(now.getTime() + 1000));
+  expect(
+    await query(`select count(*)::int as n from run_event where kind = 'sla_missed' and pipeline_run_id = $1`, [late]),
+  ).toEqual([{ n: 1 }]);
+  await expectInvariants(engine.database, late);
+  engine.setNow(null);
+  for (const claim of (await worker.step(2)).claims) await worker.step(0, [ended(claim)]);
+  // An end does not take it back, and a run that has ended can't be late any more.
+  engine.setNow(new Date(now.getTime() + 10_000));
+  expect(await markMissedSlas(engine.context)).toBe(0);
+  engine.setNow(null);
+  expect(await engine.runRow(late)).toMatchObject({ passed_sla: true, status: 'completed' });
+});
+
+test('a worker that is told to stop and never says what became of it is not waited for: grace and five seconds later the run ends', async () => {
+  await engine.pipeline('deaf', [[]]);
+  const runId = await engine.start('deaf');
+  const { claims } = await worker.step(1);
+  const at = new Date();
+  engine.setNow(at);
+  await cancelPipelineRun(engine.context, { runId, reason: null, actor: 'ada' });
+  const later = (ms: number) => engine.setNow(new Date(at.getTime() + ms));
+  later(14_900);
+  expect(await giveUpStops(engine.context, 10_000)).toBe(0);
+  later(15_100);
+  expect(await giveUpStops(engine.context, 10_000)).toBe(1);
+  await settleRuns(engine.context);
+  engine.setNow(null);
+  expect(await engine.runRow(runId)).toMatchObject({ status: 'cancelled', reason_code: 'CANCELLED_BY_USER' });
+  // The worker hears that it holds nothing any more, and what it says late changes nothing.
+  const held = claims.map((claim) => ({ blockRunId: claim.id, fence: claim.fence }));
+  expect(await claimsToStop(engine.database.pool, worker.id, held)).toEqual({ stop: [], lost: [claims[0]!.id] });
+  await worker.step(0, [ended(claims[0]!)]);
+  expect(await engine.statuses(runId)).toEqual(['cancelled']);
+  await expectInvariants(engine.database, runId);
+});
