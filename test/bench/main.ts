@@ -6,6 +6,7 @@ import { batch10k, batchSizes } from './batch-10k.ts';
 import type { Benchmark } from './benchmark.ts';
 import { chain40, chainSizes } from './chain-40.ts';
 import { chain40Python } from './chain-40-python.ts';
+import { exactlyOnce, exactlyOnceSizes } from './exactly-once.ts';
 import { fan5000, fanSizes } from './fan-5000.ts';
 import { type BenchGround, openGround, placeOnDisk } from './ground.ts';
 import { runBenchmark } from './harness.ts';
@@ -24,6 +25,7 @@ const benchmarks: readonly Benchmark[] = [
   chain40Python(chainSizes),
   fan5000(fanSizes),
   kill9(killSizes),
+  exactlyOnce(exactlyOnceSizes),
   batch10k(batchSizes),
 ];
 

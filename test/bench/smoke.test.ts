@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Benchmark } from './benchmark.ts';
 import { chain40 } from './chain-40.ts';
 import { chain40Python } from './chain-40-python.ts';
+import { exactlyOnce } from './exactly-once.ts';
 import { fan5000 } from './fan-5000.ts';
 import { type BenchGround, openGround } from './ground.ts';
 import { runBenchmark } from './harness.ts';
@@ -66,6 +67,10 @@ describe.skipIf(!serverExists)('a benchmark of the smallest size', () => {
 
   test('kill-9 kills workers whose work then runs elsewhere', { timeout: 90_000 }, async () => {
     await measureOnce(kill9({ workers: 2, kills: 1, stopMs: 0, blockMs: 400 }));
+  });
+
+  test('exactly-once checks what an attack leaves behind', { timeout: 120_000 }, async () => {
+    await measureOnce(exactlyOnce({ workers: 2, blocks: 120, runsAtOnce: 3 }));
   });
 
   test('fan-5000 runs independent blocks', { timeout: 90_000 }, async () => {

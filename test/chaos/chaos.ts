@@ -52,6 +52,7 @@ export async function wreakHavoc(plan: ChaosPlan): Promise<ChaosReport> {
     const stop = () => over.abort();
     mischief.catch(stop);
     const traffic = await drive(world.ask, {
+      name: 'chaos',
       ...{ pipelines: world.pipelines, blocks: plan.blocks, runsAtOnce: plan.runsAtOnce },
       ...{ cancelShare: 0.05, retryShare: 0.5, random: randomOf(plan.seed + 1), signal: over.signal },
     }).finally(stop);
@@ -66,7 +67,7 @@ export async function wreakHavoc(plan: ChaosPlan): Promise<ChaosReport> {
 }
 
 /** Waits until every run and batch has ended; what has not by then is lost, and the checker says so. */
-async function settled(world: World): Promise<void> {
+export async function settled(world: World): Promise<void> {
   const giveUpAt = performance.now() + settleMs;
   while (performance.now() < giveUpAt) {
     const { rows } = await world.sql(

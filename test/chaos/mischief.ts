@@ -27,10 +27,11 @@ const shares: Readonly<Record<Mischief, number>> = {
   restart_postgres: 1,
   crash_postgres: 1,
 };
-const bag = kinds.flatMap((kind) => Array.from({ length: shares[kind] }, () => kind));
 
 export type MischiefPlan = {
   readonly random: Random;
+  /** Only these, where not everything. */
+  readonly kinds?: readonly Mischief[];
   /** Between one and the next, in milliseconds. */
   readonly pauseMs: readonly [from: number, to: number];
   /** How long a process is stopped, in milliseconds. */
@@ -46,7 +47,9 @@ export async function makeMischief(world: World, plan: MischiefPlan): Promise<Mi
   const stopped = new Set<PenstockProcess>();
   const waking: Promise<void>[] = [];
   // Each kind once, then at random: also a short run sees everything.
-  const first = shuffled(kinds, random);
+  const allowed = plan.kinds ?? kinds;
+  const first = shuffled(allowed, random);
+  const bag = allowed.flatMap((kind) => Array.from({ length: shares[kind] }, () => kind));
   while (!signal.aborted) {
     await pause(random.between(...plan.pauseMs), undefined, { signal }).catch(() => {});
     if (signal.aborted) break;

@@ -15,6 +15,8 @@ export type TrafficFigures = {
 type Run = { readonly id: string; readonly status: string; readonly isTerminal: boolean };
 
 export type TrafficPlan = {
+  /** Tells its idempotency keys from those of other traffic in the same world. */
+  readonly name: string;
   readonly pipelines: readonly ChaosPipeline[];
   /** Block runs that are asked for, the repeated ones of retries not counted. */
   readonly blocks: number;
@@ -50,7 +52,7 @@ export async function drive(ask: Ask, plan: TrafficPlan): Promise<TrafficFigures
     const { started } = await persist<{ started: { pipelineRun?: Run } }>(
       `mutation ($input: TriggerPipelineRunInput!) {
          started: triggerPipelineRun(input: $input) { ... on TriggerPipelineRunSuccess { pipelineRun { id status isTerminal } } } }`,
-      { input: { pipelineUuid: pipeline.uuid, idempotencyKey: `chaos-${runs}` } },
+      { input: { pipelineUuid: pipeline.uuid, idempotencyKey: `${plan.name}-${runs}` } },
     );
     if (!started.pipelineRun) throw new Error(`A run of ${pipeline.uuid} was refused: ${JSON.stringify(started)}`);
     runs++;
@@ -62,7 +64,7 @@ export async function drive(ask: Ask, plan: TrafficPlan): Promise<TrafficFigures
     await persist(
       `mutation ($id: ID!, $key: String!) {
          cancelPipelineRuns(input: { selection: { ids: [$id] }, idempotencyKey: $key }) { __typename } }`,
-      { id, key: `cancel-${cancels++}` },
+      { id, key: `${plan.name}-cancel-${cancels++}` },
     );
   }
 
@@ -77,7 +79,7 @@ export async function drive(ask: Ask, plan: TrafficPlan): Promise<TrafficFigures
         await persist(
           `mutation ($id: ID!, $key: String!) {
              retryPipelineRuns(input: { selection: { ids: [$id] }, idempotencyKey: $key }) { __typename } }`,
-          { id: run.id, key: `retry-${retries++}` },
+          { id: run.id, key: `${plan.name}-retry-${retries++}` },
         );
       } else open.delete(run.id);
     }

@@ -34,8 +34,10 @@ export async function openWorld(sizes: {
   readonly schedulers: number;
   readonly workers: number;
   readonly blockMs: BlockMs;
+  /** Where its temporary directory is made. */
+  readonly place?: string;
 }): Promise<World> {
-  const directory = await mkdtemp(join(tmpdir(), 'penstock-chaos-'));
+  const directory = await mkdtemp(join(sizes.place ?? tmpdir(), 'penstock-chaos-'));
   const projectDir = join(directory, 'project');
   const journal = join(directory, 'journal.txt');
   const log = join(directory, 'penstock.log');
