@@ -12,18 +12,19 @@ begin
       pipeline_uuid, pipeline_version, code_version, tags, trigger_id, trigger_name, retry_of_id, root_run_id, cause,
       created_by, execution_date, variables, event_variables, allow_blocks_to_fail, blocks_total, blocks_initial,
       created_at, attempt_created_at, timeout_seconds, timeout_status, sla_seconds, sla_deadline, idempotency_key,
-      idempotency_hash, parent_run_id, parent_block_run_id, parent_run_attempt, parent_call, parent_waits, depth, has_callbacks, event_seq)
+      idempotency_hash, parent_run_id, parent_block_run_id, parent_run_attempt, parent_call, parent_waits, depth, has_callbacks, block_run_limit, event_seq)
     select r.pipeline_uuid, r.pipeline_version, r.pipeline_version, r.tags, r.trigger_id, r.trigger_name, r.retry_of_id,
            r.root_run_id, r.cause, r.created_by, r.execution_date, r.variables, r.event_variables, r.allow_blocks_to_fail,
            v_total, v_total, p_now, p_now, r.timeout_seconds, r.timeout_status, r.sla_seconds, r.sla_deadline,
            r.idempotency_key, r.idempotency_hash, r.parent_run_id, r.parent_block_run_id, r.parent_run_attempt, r.parent_call,
-           coalesce(r.parent_waits, false), coalesce(r.depth, 0), coalesce(r.has_callbacks, false), 1
+           coalesce(r.parent_waits, false), coalesce(r.depth, 0), coalesce(r.has_callbacks, false), r.block_run_limit, 1
       from jsonb_to_record(p_run) as r(
         pipeline_uuid text, pipeline_version text, tags text[], trigger_id bigint, trigger_name text, retry_of_id bigint,
         root_run_id bigint, cause run_cause, created_by text, execution_date timestamptz, variables jsonb,
         event_variables jsonb, allow_blocks_to_fail boolean, timeout_seconds float8, timeout_status text,
         sla_seconds float8, sla_deadline timestamptz, idempotency_key text, idempotency_hash text,
-        parent_run_id bigint, parent_block_run_id bigint, parent_run_attempt int, parent_call int, parent_waits boolean, depth int, has_callbacks boolean)
+        parent_run_id bigint, parent_block_run_id bigint, parent_run_attempt int, parent_call int, parent_waits boolean, depth int, has_callbacks boolean,
+        block_run_limit int)
     on conflict (pipeline_uuid, idempotency_key) do nothing
     returning id into v_run;
   if v_run is null then

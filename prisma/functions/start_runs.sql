@@ -1,24 +1,34 @@
 -- Starts admitted runs: initial → running, and the blocks that wait for nothing are queued, in the same transaction.
--- Runs that are no longer initial are left alone. Returns the runs that started.
+-- Of a run with a block_run_limit, as many as that. Runs that are no longer initial are left alone. Returns the runs that started.
 create function start_runs(p_runs bigint[], p_now timestamptz) returns bigint[]
 language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   v_runs bigint[];
+  v_limited boolean;
+  v_held bigint[] := '{}';
   v_blocks bigint[];
   v_block_runs bigint[];
   v_uuids text[];
   v_labels text[];
   v_attempts int[];
 begin
-  select array_agg(l.id) into v_runs
-    from (select id from pipeline_run where id = any(p_runs) and status = 'initial' order by id for no key update) l;
+  select array_agg(l.id), bool_or(l.limited) into v_runs, v_limited
+    from (select id, block_run_limit is not null as limited from pipeline_run where id = any(p_runs) and status = 'initial' order by id for no key update) l;
   if v_runs is null then
     return '{}';
   end if;
 
+  if v_limited then
+    select coalesce(array_agg(o.id), '{}') into v_held
+      from (select b.id, r.block_run_limit, row_number() over (partition by r.id order by b.position) as place
+              from pipeline_run r join block_run b on b.pipeline_run_id = any(v_runs) and b.pipeline_run_id = r.id
+             where r.id = any(v_runs) and r.block_run_limit is not null and b.status = 'initial' and b.pending_upstream = 0) o
+     where o.place > o.block_run_limit;
+  end if;
+
   with queued as (
     update block_run b set status = 'queued', queued_at = p_now
-     where b.pipeline_run_id = any(v_runs) and b.status = 'initial' and b.pending_upstream = 0
+     where b.pipeline_run_id = any(v_runs) and b.status = 'initial' and b.pending_upstream = 0 and b.id <> all(v_held)
     returning b.id, b.pipeline_run_id, b.block_uuid, b.label, b.attempt, b.position)
   select array_agg(q.id order by q.pipeline_run_id, q.position), array_agg(q.pipeline_run_id order by q.pipeline_run_id, q.position),
          array_agg(q.block_uuid order by q.pipeline_run_id, q.position), array_agg(q.label order by q.pipeline_run_id, q.position),

@@ -64,11 +64,12 @@ begin
     v_run := least(p_runs[v_first], v_ready_runs[v_ready]);
     select p.pipeline_uuid, p.code_version, p.attempt, p.event_seq, p.ending_status is not null as ending,
            p.blocks_total - p.blocks_completed - p.blocks_condition_failed as unfinished, p.blocks_queued + p.blocks_running as busy,
-           p.blocks_initial, p.has_callbacks
+           p.blocks_initial, p.has_callbacks, p.block_run_limit is not null as limited
       into r from pipeline_run p where p.id = v_run for no key update;
     v_seq := r.event_seq;
     v_initial := 0; v_queued := 0; v_running := 0; v_completed := 0; v_failed := 0; v_cancelled := 0; v_skipped := 0;
-    v_settle := false;
+    -- With a block_run_limit the planner decides what is queued, whenever something may have made room.
+    v_settle := r.limited and v_first <= v_finishes and p_runs[v_first] = v_run;
 
     if p_runs[v_first] = v_run then
       v_last := v_first;
@@ -196,7 +197,7 @@ begin
       -- queued; rules other than all_success are for the planner.
       foreach v_below in array v_down loop
         v_done := false;
-        if v_room > 0 then
+        if v_room > 0 and not r.limited then
           update block_run t
              set pending_upstream = 0, status = 'running', queued_at = p_now, started_at = p_now, fence = t.fence + 1, attempt = t.attempt + 1,
                  worker_id = p_worker, pid = null
@@ -207,8 +208,8 @@ begin
         if not v_done then
           update block_run t
              set pending_upstream = t.pending_upstream - 1,
-                 status = (case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' then 'queued' else 'initial' end)::block_run_status,
-                 queued_at = case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' then p_now end
+                 status = (case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' and not r.limited then 'queued' else 'initial' end)::block_run_status,
+                 queued_at = case when t.pending_upstream = 1 and t.trigger_rule = 'all_success' and not r.limited then p_now end
            where t.id = v_below and t.status = 'initial'
           returning t.id, t.block_uuid, t.status, t.attempt, t.label, t.trigger_rule into q;
           continue when not found;
@@ -278,7 +279,7 @@ begin
       end if;
     end if;
 
-    continue when v_seq = r.event_seq;
+    continue when v_seq = r.event_seq and not v_settle;
     if v_completed = r.unfinished and not r.ending and not r.has_callbacks then
       -- An ordinary end is decided here.
       update pipeline_run p

@@ -17,6 +17,8 @@ export type RunSnapshot = {
   readonly reason: StatusReason | null;
   readonly attempt: number;
   readonly allowBlocksToFail: boolean;
+  /** The most block runs that may be queued or running at once; null when nothing limits them. */
+  readonly blockRunLimit: number | null;
   /** Callback runs that have not ended: the run does not end before they have. */
   readonly openCallbacks: number;
   /** In definition order. */
@@ -33,6 +35,8 @@ export type BlockRunSnapshot = {
   readonly stopRequested: boolean;
   readonly reason: StatusReason | null;
   readonly error: RunError | null;
+  /** Whether it counts toward the limit: queued or running, but no waiting retry, and nothing that waits without a slot. */
+  readonly takesPlace: boolean;
   /** A running sensor that no worker holds, because it waits for its next call. */
   readonly isBetweenCalls: boolean;
   /** Whether its end makes callback runs: it has callbacks, and has started. */
@@ -129,17 +133,29 @@ export function planSettlement(run: RunSnapshot): RunPlan {
   const runReason = failsNow ? blockFailed(failure) : run.reason;
   const ending = failsNow ? 'failed' : run.endingStatus;
 
+  /** Queues what may run, in definition order, as far as the run's limit has room. */
+  const queueWithinLimit = (mayRun: ReadonlySet<bigint>) => {
+    const taken = run.blocks.filter((block) =>
+      changes.has(block.id) ? status.get(block.id) === 'queued' : block.takesPlace,
+    ).length;
+    const room = run.blockRunLimit === null ? mayRun.size : Math.max(0, run.blockRunLimit - taken);
+    const next = run.blocks.filter((block) => mayRun.has(block.id)).slice(0, room);
+    for (const block of next) change(block, 'queued', null);
+  };
+
   /** Judges what has not begun, in topological order, so that one verdict can rest on another. */
   const judgeWaiting = () => {
+    const mayRun = new Set<bigint>();
     for (const block of inOrder(run)) {
       if (status.get(block.id) !== 'initial') continue;
       const verdict = judgeTriggerRule(
         block.triggerRule,
         block.upstream.map((id) => status.get(id) ?? 'initial'),
       );
-      if (verdict === 'run') change(block, 'queued', null);
+      if (verdict === 'run') mayRun.add(block.id);
       else if (verdict !== 'wait') change(block, verdict, neverRuns(verdict));
     }
+    queueWithinLimit(mayRun);
   };
 
   judgeWaiting();

@@ -90,6 +90,7 @@ export async function createRun(
     parent_waits: run.parent?.waits ?? false,
     depth: run.parent?.depth ?? 0,
     has_callbacks: blocks.some((block) => block.callbacks.length > 0),
+    block_run_limit: run.definition.concurrency.blockRunLimit,
   };
   const result = await client.query<{ id: bigint | null }>({
     name: 'create-run',
@@ -134,6 +135,7 @@ type RunRow = {
   reason_actor: string | null;
   attempt: number;
   allow_blocks_to_fail: boolean;
+  block_run_limit: number | null;
   callbacks_open: number;
 };
 
@@ -149,6 +151,7 @@ type BlockRow = {
   reason_message: string | null;
   reason_actor: string | null;
   error: RunError | null;
+  takes_place: boolean;
   is_between_calls: boolean;
   owes_callbacks: boolean;
 };
@@ -176,14 +179,17 @@ async function loadRuns(
 ): Promise<ReadonlyMap<bigint, RunSnapshot>> {
   const runs = await client.query<RunRow>({
     name,
-    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail, callbacks_open
+    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail, block_run_limit, callbacks_open
              from pipeline_run where id = any($1) order by id ${lock}`,
     values: [runIds],
   });
   const blocks = await client.query<BlockRow & { pipeline_run_id: bigint }>({
     name: 'blocks-of-runs',
     text: `select id, pipeline_run_id, block_uuid, status, attempt, upstream, trigger_rule, stop_requested, reason_code, reason_message,
-                  reason_actor, error, status = 'running' and worker_id is null as is_between_calls, callbacks <> '{}' and started_at is not null as owes_callbacks
+                  reason_actor, error, status = 'running' and worker_id is null as is_between_calls,
+                  case status when 'queued' then next_attempt_at is null when 'running' then worker_id is not null and child_run_id is null
+                              else false end as takes_place,
+                  callbacks <> '{}' and started_at is not null as owes_callbacks
              from block_run where pipeline_run_id = any($1) order by position, dynamic_index`,
     values: [runIds],
   });
@@ -199,6 +205,7 @@ function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
     reason: reasonOf(run),
     attempt: run.attempt,
     allowBlocksToFail: run.allow_blocks_to_fail,
+    blockRunLimit: run.block_run_limit,
     openCallbacks: run.callbacks_open,
     blocks: blocks.map((row) => ({
       id: row.id,
@@ -210,6 +217,7 @@ function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
       stopRequested: row.stop_requested,
       reason: reasonOf(row),
       error: row.error,
+      takesPlace: row.takes_place,
       isBetweenCalls: row.is_between_calls,
       owesCallbacks: row.owes_callbacks,
     })),
@@ -400,15 +408,6 @@ export async function runsPastDeadline(
     timeoutStatus: row.timeout_status,
     timeoutSeconds: row.timeout_seconds,
   }));
-}
-
-/** The earliest deadline of a running run; null when there is none. */
-export async function nextDeadline(client: Client): Promise<Date | null> {
-  const result = await client.query<{ at: Date | null }>({
-    name: 'next-deadline',
-    text: `select min(timeout_at) as at from pipeline_run where timeout_at is not null and status = 'running'`,
-  });
-  return result.rows[0]?.at ?? null;
 }
 
 function reasonOf(row: {

@@ -15,7 +15,11 @@ export function arbitraryDag(most = 9): fc.Arbitrary<readonly (readonly number[]
 /** A run of a DAG whose blocks are all initial. */
 export function runOf(
   dag: readonly (readonly number[])[],
-  options: { readonly allowBlocksToFail?: boolean; readonly rules?: readonly TriggerRule[] } = {},
+  options: {
+    readonly allowBlocksToFail?: boolean;
+    readonly rules?: readonly TriggerRule[];
+    readonly blockRunLimit?: number | null;
+  } = {},
 ): RunSnapshot {
   return {
     id: 1n,
@@ -24,6 +28,7 @@ export function runOf(
     reason: null,
     attempt: 1,
     allowBlocksToFail: options.allowBlocksToFail ?? false,
+    blockRunLimit: options.blockRunLimit ?? null,
     openCallbacks: 0,
     blocks: dag.map((upstream, place) => ({
       id: BigInt(place + 1),
@@ -35,6 +40,7 @@ export function runOf(
       stopRequested: false,
       reason: null,
       error: null,
+      takesPlace: false,
       isBetweenCalls: false,
       owesCallbacks: false,
     })),
@@ -52,7 +58,7 @@ export function carriedOut(run: RunSnapshot, plan: RunPlan): RunSnapshot {
     reason: plan.reason ?? run.reason,
     blocks: run.blocks.map((block) => {
       const change = moved.get(block.id);
-      if (change) return { ...block, status: change.to, stopRequested: false };
+      if (change) return { ...block, status: change.to, takesPlace: takesPlace(change.to), stopRequested: false };
       return stopped.has(block.id) ? { ...block, stopRequested: true } : block;
     }),
   };
@@ -60,6 +66,12 @@ export function carriedOut(run: RunSnapshot, plan: RunPlan): RunSnapshot {
 
 /** The run after one of its blocks moved by itself: a claim, or the end of an attempt. */
 export function withBlock(run: RunSnapshot, id: bigint, status: BlockRunStatus): RunSnapshot {
-  const blocks = run.blocks.map((block): BlockRunSnapshot => (block.id === id ? { ...block, status } : block));
+  const blocks = run.blocks.map(
+    (block): BlockRunSnapshot => (block.id === id ? { ...block, status, takesPlace: takesPlace(status) } : block),
+  );
   return { ...run, blocks };
+}
+
+function takesPlace(status: BlockRunStatus): boolean {
+  return status === 'queued' || status === 'running';
 }

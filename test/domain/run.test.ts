@@ -37,6 +37,7 @@ function live(run: RunSnapshot, next: () => Happening): RunSnapshot {
     if (steps > 1000)
       throw new Error(`the run stands still: ${now.blocks.map((b) => `${b.uuid} ${b.status}`).join(', ')}`);
     const movable = now.blocks.filter((block) => block.status === 'queued' || block.status === 'running');
+    expect(movable.length).toBeLessThanOrEqual(run.blockRunLimit ?? run.blocks.length);
     const { pick, end, cancels } = next();
     if (cancels && now.endingStatus === null) {
       const plan = planCancel(now, user);
@@ -59,12 +60,13 @@ describe('any order of finishing blocks of any graph', () => {
       fc.boolean(),
       fc.infiniteStream(fc.constantFrom(...rules)),
       fc.boolean(),
+      fc.option(fc.integer({ min: 1, max: 3 })),
       happenings,
     );
     fc.assert(
-      fc.property(arbitrary, ([dag, allowBlocksToFail, ruleStream, plainRules, stream]) => {
+      fc.property(arbitrary, ([dag, allowBlocksToFail, ruleStream, plainRules, blockRunLimit, stream]) => {
         const chosen = plainRules ? [] : dag.map(() => ruleStream.next().value);
-        const end = live(runOf(dag, { allowBlocksToFail, rules: chosen }), () => stream.next().value);
+        const end = live(runOf(dag, { allowBlocksToFail, rules: chosen, blockRunLimit }), () => stream.next().value);
         expect(end.blocks.every((block) => isTerminalBlock(block.status))).toBe(true);
         expect(end.reason).not.toBeNull();
         if (end.status === 'completed') {
@@ -196,5 +198,35 @@ describe('trigger rules', () => {
     ['all_success', [], 'run'],
   ])('%s with %j: %s', (rule, upstream, verdict) => {
     expect(judgeTriggerRule(rule, upstream)).toBe(verdict);
+  });
+});
+
+describe('a limit on the block runs of a run', () => {
+  const fan = (blockRunLimit: number) => runOf([[], [], [], [0]], { blockRunLimit });
+  const statusesOf = (run: RunSnapshot) => run.blocks.map((block) => block.status);
+
+  test('queues as many as have room, in definition order', () => {
+    expect(statusesOf(settle(fan(2)))).toEqual(['queued', 'queued', 'initial', 'initial']);
+    const next = settle(withBlock(settle(fan(2)), 2n, 'completed'));
+    expect(statusesOf(next)).toEqual(['queued', 'completed', 'queued', 'initial']);
+  });
+
+  test('of 0 lets nothing start', () => {
+    expect(statusesOf(settle(fan(0)))).toEqual(['initial', 'initial', 'initial', 'initial']);
+  });
+
+  test('does not count a waiting retry or a sensor between two calls', () => {
+    const full = settle(fan(1));
+    const waiting = { ...full, blocks: full.blocks.map((block) => ({ ...block, takesPlace: false })) };
+    expect(statusesOf(settle(waiting))).toEqual(['queued', 'queued', 'initial', 'initial']);
+  });
+
+  test('that is lowered below what runs breaks nothing', () => {
+    expect(statusesOf(settle({ ...settle(fan(3)), blockRunLimit: 1 }))).toEqual([
+      'queued',
+      'queued',
+      'queued',
+      'initial',
+    ]);
   });
 });
