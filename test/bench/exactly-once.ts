@@ -22,7 +22,7 @@ export function exactlyOnce(sizes: ExactlyOnceSizes): Benchmark {
   const { workers, blocks } = sizes;
   return {
     name: 'exactly-once',
-    about: `${blocks} block runs of 5–50 ms on ${workers} worker processes, about 30 % of the runs cancelled and many of those retried, while about once a second a worker or scheduler is killed, stopped for 1–8 s or cut off at a COMMIT, or sessions are terminated: block runs asked for per second, from the first mutation until every run has ended. After each round the replayed history and a file that the blocks wrote are checked; one illegal or doubled transition, one run that is lost, and there is no figure. Beside it: the same in peace.`,
+    about: `${blocks} block runs of 5–50 ms on ${workers} worker processes, about 30 % of the runs cancelled and many of those retried, while about every other second a worker or scheduler is killed, stopped for 1–8 s or cut off at a COMMIT, or sessions are terminated: block runs asked for per second, from the first mutation until every run has ended. After each round the replayed history and a file that the blocks wrote are checked; one illegal or doubled transition, one run that is lost, and there is no figure. Beside it: the same in peace.`,
     unit: 'blocks/s',
     better: 'higher',
     ours: contender('Penstock under attack', sizes, true),
@@ -64,7 +64,7 @@ async function measureRound(
         random: randomOf(round),
         // Postgres itself is left in peace: what its restarts cost is no cost of doing things once.
         kinds: ['kill_worker', 'kill_scheduler', 'stop', 'terminate_sessions', 'cut_at_commit'],
-        pauseMs: [500, 1500],
+        pauseMs: [1000, 3000],
         stopMs: [1000, 8000],
         signal: over.signal,
         say: () => {},
@@ -77,7 +77,7 @@ async function measureRound(
     pipelines: world.pipelines,
     blocks: sizes.blocks,
     runsAtOnce: sizes.runsAtOnce,
-    cancelShare: 0.15,
+    cancelShare: 0.3,
     retryShare: 0.5,
     random: randomOf(1000 + round),
     signal: over.signal,

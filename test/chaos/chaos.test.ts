@@ -14,12 +14,14 @@ test('whatever is killed, stopped or cut, every run ends, nothing is done twice,
     workers: 3,
     blockMs: [5, 50],
     runsAtOnce: 4,
+    cancelShare: 0.2,
     pauseMs: [300, 1200],
     stopMs: [1000, 3000],
     say: (line) => said.push(line),
   });
   expect(report.violations, `after ${said.join(', ')}`).toEqual([]);
   expect(report.deserters, `after ${said.join(', ')}`).toEqual([]);
+  expect(report.deadlocks).toBe(0);
   expect(new Set(said).size).toBe(7);
   expect(report.attempts).toBeGreaterThan(100);
 });

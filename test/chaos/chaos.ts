@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { check } from './check.ts';
 import type { Evidence, Violation } from './evidence.ts';
@@ -19,6 +20,8 @@ export type ChaosPlan = {
   readonly workers: number;
   readonly blockMs: BlockMs;
   readonly runsAtOnce: number;
+  /** How often a run is cancelled, for each run that is triggered or looked for. */
+  readonly cancelShare: number;
   readonly pauseMs: readonly [from: number, to: number];
   readonly stopMs: readonly [from: number, to: number];
   /** Done to the world before anything runs. */
@@ -33,6 +36,8 @@ export type ChaosReport = {
   /** Processes that ended without having been killed. */
   readonly deserters: readonly string[];
   readonly cuts: number;
+  /** Deadlocks that Postgres had to break. */
+  readonly deadlocks: number;
   readonly attempts: number;
   readonly lost: number;
 };
@@ -54,7 +59,7 @@ export async function wreakHavoc(plan: ChaosPlan): Promise<ChaosReport> {
     const traffic = await drive(world.ask, {
       name: 'chaos',
       ...{ pipelines: world.pipelines, blocks: plan.blocks, runsAtOnce: plan.runsAtOnce },
-      ...{ cancelShare: 0.05, retryShare: 0.5, random: randomOf(plan.seed + 1), signal: over.signal },
+      ...{ cancelShare: plan.cancelShare, retryShare: 0.5, random: randomOf(plan.seed + 1), signal: over.signal },
     }).finally(stop);
     clearTimeout(deadline);
     const done = await mischief;
@@ -89,9 +94,16 @@ function reportOf(world: World, traffic: TrafficFigures, mischief: MischiefFigur
       .filter((member) => member.ending() !== null)
       .map((member) => `${member.role} ${member.pid}: ${member.ending()}\n${lastWords(world, member)}`),
     cuts: world.proxies().reduce((sum, proxy) => sum + proxy.cuts(), 0),
+    deadlocks: countDeadlocks(world),
     attempts: evidence.attempts.length,
     lost: evidence.events.filter((event) => event.kind === 'block_worker_lost').length,
   };
+}
+
+/** By Postgres' own log: its counters begin anew after a crash. */
+function countDeadlocks(world: World): number {
+  const log = readFileSync(join(world.directory, 'postgres/postgres/postgres.log'), 'utf8');
+  return log.split('deadlock detected').length - 1;
 }
 
 /** What a process said last, for whoever wonders why it ended. */

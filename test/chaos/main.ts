@@ -3,7 +3,7 @@ import { brokenStep } from './broken-fence.ts';
 import { wreakHavoc } from './chaos.ts';
 
 /**
- * `npm run chaos -- --minutes N [--blocks N] [--seed S] [--broken-fence]`: kills, stops and cuts whatever Penstock consists of while
+ * `npm run chaos -- --minutes N [--blocks N] [--seed S] [--cancels SHARE] [--broken-fence]`: kills, stops and cuts whatever Penstock consists of while
  * it works, then checks that nothing was lost or done twice. Exits 1 when something was; the seed that it prints repeats the
  * mischief. With `--broken-fence` Penstock takes reports from anybody, and blocks take seconds, so that some of these are false:
  * then it has to exit 1.
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '1' },
     blocks: { type: 'string', default: '1000000' },
     'broken-fence': { type: 'boolean', default: false },
+    cancels: { type: 'string', default: '0.05' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
@@ -29,6 +30,7 @@ const report = await wreakHavoc({
   workers: 4,
   blockMs: isBroken ? [1000, 4000] : [5, 50],
   runsAtOnce: 12,
+  cancelShare: Number(values.cancels),
   pauseMs: [200, 2000],
   stopMs: isBroken ? [3000, 5000] : [1000, 8000],
   prepare: async (world) => {
