@@ -30,7 +30,7 @@ export const BlockRunStatusRef = builder.enumType('BlockRunStatus', {
   values: enumValues(blockRunStatuses, {
     initial: 'Waits for its upstream blocks.',
     queued: 'Ready to run, or waiting for its next automatic retry; a worker will claim it.',
-    running: 'A worker runs it.',
+    running: 'A worker runs it, or it is a sensor that waits for its next call.',
     completed: 'Ended: its function returned, its outputs are stored, its tests passed.',
     failed: 'Ended: an error, failed tests, a timeout or a dead process, with no retry left.',
     cancelled: 'Ended: its run was cancelled, failed or timed out.',

@@ -19,7 +19,7 @@ export type BlockRunStatus =
   | 'INITIAL'
   /** Ready to run, or waiting for its next automatic retry; a worker will claim it. */
   | 'QUEUED'
-  /** A worker runs it. */
+  /** A worker runs it, or it is a sensor that waits for its next call. */
   | 'RUNNING'
   /** Ended without running: a block that it needs failed. */
   | 'UPSTREAM_FAILED';
