@@ -13,6 +13,12 @@ export type TriggerSettings = {
   readonly pipelineRunLimit: number | null;
 };
 
+/** Of these, what a single run without a trigger can be given. */
+export type RunSettings = Pick<
+  TriggerSettings,
+  'timeoutSeconds' | 'timeoutStatus' | 'slaSeconds' | 'allowBlocksToFail'
+>;
+
 export const defaultTriggerSettings: TriggerSettings = {
   timeoutSeconds: null,
   timeoutStatus: 'failed',

@@ -3,7 +3,7 @@ import { startsAtOnce } from '../domain/admission.ts';
 import type { JsonObject } from '../domain/pipeline.ts';
 import { type Answer, done, refused } from '../domain/refusal.ts';
 import { periodAt } from '../domain/schedule.ts';
-import { defaultTriggerSettings } from '../domain/trigger.ts';
+import { defaultTriggerSettings, type RunSettings } from '../domain/trigger.ts';
 import { maxVariableBytes, resolveVariables } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline, findTrigger, type StoredTrigger } from '../store/catalog.ts';
 import { createRun, findRunByKey, type NewRun } from '../store/pipeline-runs.ts';
@@ -17,6 +17,8 @@ export type TriggerPipelineInput = {
   readonly variables: JsonObject;
   /** The logical date; null for now. */
   readonly executionDate: Date | null;
+  /** Of a run without a trigger; a trigger has its own. */
+  readonly settings?: Partial<RunSettings>;
   /** The same key with the same input gives the same run again; with another input a CONFLICT. */
   readonly idempotencyKey: string | null;
   readonly cause: 'manual' | 'api';
@@ -76,6 +78,7 @@ async function createTriggeredRun(
     ...newRun(pipeline, trigger, {
       executionDate: input.executionDate ?? now,
       variables: input.variables,
+      settings: input.settings,
       now,
       env: context.env,
     }),
@@ -94,9 +97,15 @@ async function createTriggeredRun(
 export function newRun(
   pipeline: CurrentPipeline,
   trigger: StoredTrigger | null,
-  given: { readonly executionDate: Date; readonly variables: JsonObject; readonly now: Date; readonly env: string },
+  given: {
+    readonly executionDate: Date;
+    readonly variables: JsonObject;
+    readonly settings?: Partial<RunSettings> | undefined;
+    readonly now: Date;
+    readonly env: string;
+  },
 ): Omit<NewRun, 'cause' | 'createdBy' | 'idempotencyKey' | 'idempotencyHash'> {
-  const settings = trigger?.settings ?? defaultTriggerSettings;
+  const settings = { ...(trigger?.settings ?? defaultTriggerSettings), ...given.settings };
   const timezone = trigger?.timezone ?? 'UTC';
   const { executionDate, now } = given;
   // Late and hand-started runs do not miss their SLA at birth: the clock starts at the tick only when the run came in time.
@@ -147,8 +156,8 @@ async function replay(
 }
 
 function hashInput(input: TriggerPipelineInput): string {
-  const { pipelineUuid, triggerId, variables, executionDate } = input;
-  return hashOf([pipelineUuid, triggerId, variables, executionDate]);
+  const { pipelineUuid, triggerId, variables, executionDate, settings } = input;
+  return hashOf([pipelineUuid, triggerId, variables, executionDate, ...(settings ? [settings] : [])]);
 }
 
 /** The refusal of variables that are too large to travel with a run; null when they are not. */

@@ -16,6 +16,7 @@ import {
   PipelineInvalidError,
   refusalTypeName,
 } from './refusals.ts';
+import { readRunSettings, TriggerSettingsInput } from './trigger-settings.ts';
 
 export type Success = { readonly runId: bigint; readonly wasReplayed: boolean };
 
@@ -64,6 +65,7 @@ export const TriggerPipelineRunInput = builder.inputType('TriggerPipelineRunInpu
       description: "Go before the pipeline's and the trigger's own. At most 64 KB.",
     }),
     executionDate: t.field({ type: 'DateTime', description: 'The logical date; now unless given.' }),
+    settings: t.field({ type: TriggerSettingsInput, description: 'For a run without a trigger.' }),
     idempotencyKey: t.string({
       description:
         '1–128 characters, unique per pipeline, kept at least 24 h: the same input gives the same run again, another gives ConflictError.',
@@ -106,9 +108,16 @@ export function readTriggerInput(
       message: `${JSON.stringify(input.triggerId)} is not the id of a trigger; one looks like trg_3.`,
     });
   }
+  if (input.settings && triggerId !== null) {
+    const message = 'A run of a trigger has the settings of its trigger. Leave out `settings`, or `triggerId`.';
+    return refused({ code: 'INVALID_INPUT', path: ['input', 'settings'], message });
+  }
+  const settings = input.settings ? readRunSettings(input.settings) : null;
+  if (settings && !settings.ok) return settings;
   return done({
     pipelineUuid: input.pipelineUuid,
     triggerId,
+    ...(settings ? { settings: settings.value } : {}),
     variables: input.variables ?? {},
     executionDate: input.executionDate ?? null,
     idempotencyKey: input.idempotencyKey ?? null,

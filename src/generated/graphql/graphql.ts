@@ -46,6 +46,15 @@ export type CancelPipelineRunsInput = {
   readonly selection: PipelineRunSelection;
 };
 
+/** What becomes of fire times that were missed. */
+export type CatchUpPolicy =
+  /** Each is made up for, oldest first. */
+  | 'ALL'
+  /** The newest one is made up for. */
+  | 'LATEST'
+  /** They are left out. */
+  | 'NONE';
+
 /** Where the server keeps its data. */
 export type DatabaseKind =
   /** In a Postgres that it starts itself, in its data directory. */
@@ -99,6 +108,17 @@ export type IdFilter = {
   /** None of these. */
   readonly notIn?: ReadonlyArray<string> | null | undefined;
 };
+
+/** What becomes of a new run of a trigger while an earlier one has not ended. */
+export type OverlapPolicy =
+  /** Both run. */
+  | 'ALLOW'
+  /** The earlier one is cancelled, then it runs. */
+  | 'CANCEL_RUNNING'
+  /** It waits. */
+  | 'QUEUE'
+  /** It is skipped. */
+  | 'SKIP';
 
 /** Which pipeline runs; everything given must hold. A null means "not given". */
 export type PipelineRunFilter = {
@@ -355,6 +375,15 @@ export type StringFilter = {
   readonly startsWith?: string | null | undefined;
 };
 
+/** What a timeout makes of a run. */
+export type TimeoutStatus =
+  /** It is cancelled. */
+  | 'CANCELLED'
+  /** It fails. */
+  | 'FAILED'
+  /** It goes on, and it is told that it took too long. */
+  | 'WARNING';
+
 /** Which pipeline to run, and how. */
 export type TriggerPipelineRunInput = {
   /** The logical date; now unless given. */
@@ -363,10 +392,34 @@ export type TriggerPipelineRunInput = {
   readonly idempotencyKey?: string | null | undefined;
   /** The pipeline: its folder's name in the project. */
   readonly pipelineUuid: string;
+  /** For a run without a trigger. */
+  readonly settings?: TriggerSettingsInput | null | undefined;
   /** Runs under this trigger's settings and variables, whatever its status; changes nothing about it. Overlap and limits apply. */
   readonly triggerId?: string | null | undefined;
   /** Go before the pipeline's and the trigger's own. At most 64 KB. */
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
+};
+
+/** Settings; one that is absent keeps its value, null clears it. */
+export type TriggerSettingsInput = {
+  /** Whether other branches go on when a block has failed. */
+  readonly allowBlocksToFail?: boolean | null | undefined;
+  /** Of a trigger. */
+  readonly catchUp?: CatchUpPolicy | null | undefined;
+  /** Of a trigger: whether it fires at once. */
+  readonly createInitialPipelineRun?: boolean | null | undefined;
+  /** Of a trigger: whether its runs are to end at the time. */
+  readonly landingTimeEnabled?: boolean | null | undefined;
+  /** Of a trigger. */
+  readonly overlap?: OverlapPolicy | null | undefined;
+  /** Of a trigger: how many of its runs may run at once. */
+  readonly pipelineRunLimit?: number | null | undefined;
+  /** After how long somebody is told that it is late; more than 0. */
+  readonly slaSeconds?: number | null | undefined;
+  /** How long an attempt of a run may take, from its start; more than 0. */
+  readonly timeoutSeconds?: number | null | undefined;
+  /** What a timeout makes of it; FAILED unless given. */
+  readonly timeoutStatus?: TimeoutStatus | null | undefined;
 };
 
 export type RetryPipelineRunsMutationVariables = Exact<{
