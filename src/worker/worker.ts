@@ -47,6 +47,9 @@ export type Worker = {
 /** How often a worker with running attempts asks whether some must stop, when nobody wakes it; and records the pids of long ones. */
 const checkMs = 1000;
 
+/** What is due later than this is left to the poll. */
+const longestTimerMs = 3_600_000;
+
 /** After so many rows taken from the queue it is vacuumed, by whoever emptied it. */
 const rowsPerVacuum = 2000;
 
@@ -130,6 +133,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
         withPid.delete(claim.id);
         tellBusy();
         batcher.finish(finish);
+        if (finish.retryAt) wakeAt(finish.retryAt);
+        if (finish.outcome === 'wait' && claim.timeoutSeconds !== null) {
+          wakeAt(new Date(attempt.startedAt.getTime() + claim.timeoutSeconds * 1000));
+        }
       });
     },
     settle: (runs) => {
@@ -150,6 +157,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   function tellBusy(): void {
     beat.busy(running.size + callbacks.busy());
+  }
+
+  /** Looks when a retry, or a sensor's next call or deadline, is due: an idle worker's poll may come two seconds later. */
+  function wakeAt(time: Date): void {
+    const ms = time.getTime() - context.now().getTime() + 5;
+    if (ms < longestTimerMs) setTimeout(batcher.wake, ms).unref();
   }
 
   let checking = false;

@@ -91,6 +91,18 @@ blocks:
 blocks:
 - {uuid: never_so, type: sensor, language: python, configuration: {interval: 3600}}
 `,
+  'pipelines/punctual/metadata.yaml': `
+blocks:
+- {uuid: twice, type: sensor, language: typescript, configuration: {interval: 2.1}}
+`,
+  'sensors/twice.ts': `
+import { existsSync, writeFileSync } from 'node:fs';
+export const sensor = () => {
+  const file = process.env.SPECIAL_STORY + '/twice';
+  if (existsSync(file)) return true;
+  writeFileSync(file, '');
+};
+`,
   'pipelines/impatient/metadata.yaml': `
 blocks:
 - {uuid: never_so, type: sensor, language: python, configuration: {interval: 3600}, timeout: 1}
@@ -160,7 +172,11 @@ type Block = {
   readonly statusReason: { readonly code: string; readonly message: string } | null;
   readonly error: { readonly type: string; readonly message: string; readonly stackTrace: string | null } | null;
   readonly outputs: readonly { readonly value: unknown }[] | null;
-  readonly attempts: readonly { readonly status: string; readonly calls: number | null }[];
+  readonly attempts: readonly {
+    readonly status: string;
+    readonly calls: number | null;
+    readonly durationMs: number | null;
+  }[];
 };
 type Run = { readonly id: string; readonly status: string; readonly blockRuns: { readonly nodes: readonly Block[] } };
 
@@ -171,7 +187,7 @@ const runQuery = /* GraphQL */ `
       blockRuns {
         nodes {
           blockUuid status statusReason { code message } error { type message stackTrace } outputs { value }
-          attempts { status calls }
+          attempts { status calls durationMs }
         }
       }
     }
@@ -292,8 +308,8 @@ describe('a sensor', () => {
   test('is asked until it says yes, in one attempt that counts its calls, and hands on nothing', async () => {
     const run = await ended(await trigger('sensing'));
     expect(statusesOf(run)).toEqual({ third_time: 'COMPLETED', second_time: 'COMPLETED', after: 'COMPLETED' });
-    expect(blockOf(run, 'third_time').attempts).toEqual([{ status: 'COMPLETED', calls: 3 }]);
-    expect(blockOf(run, 'second_time').attempts).toEqual([{ status: 'COMPLETED', calls: 2 }]);
+    expect(blockOf(run, 'third_time').attempts).toMatchObject([{ status: 'COMPLETED', calls: 3 }]);
+    expect(blockOf(run, 'second_time').attempts).toMatchObject([{ status: 'COMPLETED', calls: 2 }]);
     expect(blockOf(run, 'after').outputs).toMatchObject([{ value: { one: [], other: [] } }]);
     const { pipelineRun } = await server.query<{ pipelineRun: { events: { nodes: { blockUuid: string | null }[] } } }>(
       `query ($id: ID!) { pipelineRun(id: $id) { events(first: 50) { nodes { blockUuid } } } }`,
@@ -312,7 +328,14 @@ describe('a sensor', () => {
     );
     const run = await look(id);
     expect(run.status).toBe('CANCELLED');
-    expect(blockOf(run, 'never_so').attempts).toEqual([{ status: 'CANCELLED', calls: 1 }]);
+    expect(blockOf(run, 'never_so').attempts).toMatchObject([{ status: 'CANCELLED', calls: 1 }]);
+  });
+
+  test('is asked again on time, also when its worker has nothing else to do', async () => {
+    const run = await ended(await trigger('punctual'));
+    const { durationMs } = blockOf(run, 'twice').attempts[0]!;
+    expect(durationMs).toBeGreaterThanOrEqual(2100);
+    expect(durationMs).toBeLessThan(3900);
   });
 
   test('fails at its timeout, counted from its first call', async () => {
