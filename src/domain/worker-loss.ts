@@ -47,7 +47,8 @@ export function judgeWorker(
   look: Look,
 ): { readonly standstill: Standstill; readonly lost: boolean } {
   const { atMs, counter } = look;
-  const lockWasHeld = (before?.lockWasHeld ?? false) || !look.lockIsFree;
+  // Without a beat Postgres has crashed since, and every lock went with it.
+  const lockWasHeld = !look.lockIsFree || (counter !== null && (before?.lockWasHeld ?? false));
   const freeLooks = look.lockIsFree && lockWasHeld ? 1 : 0;
   if (before === null || before.counter !== counter) {
     return { standstill: { counter, atMs, stillMs: 0, looks: 1, lockWasHeld, freeLooks }, lost: false };

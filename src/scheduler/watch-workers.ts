@@ -6,7 +6,7 @@ import { sightWorkers } from '../store/workers.ts';
 const lookMs = { others: 200, onlyOwn: 2000 } as const;
 
 /**
- * Makes the round that finds lost workers. What it remembers begins anew whenever a look failed or this process slept: then it was
+ * Makes the round that finds lost workers. What it remembers begins anew whenever a look failed, Postgres was restarted or this process slept: then it was
  * us who stood still, or the database, and nobody is lost for it.
  */
 export function watchWorkers(
@@ -16,17 +16,21 @@ export function watchWorkers(
 ): () => Promise<number> {
   let remembered = new Map<bigint, Standstill>();
   let lastLookMs = Number.NEGATIVE_INFINITY;
+  let lastServer: string | null = null;
 
   return async () => {
     const startMs = options.monotonicMs();
     // Between two looks lie 0.2 or 2 s. Much more, and it was this process that stood still.
     if (startMs - lastLookMs > lookMs.onlyOwn + 1000) remembered = new Map();
-    const before = remembered;
+    let before = remembered;
     // Forgotten unless this look succeeds.
     remembered = new Map();
-    const sightings = await sightWorkers(context.database.pool);
+    const { server, workers } = await sightWorkers(context.database.pool);
+    // Between two looks Postgres may go down and come back.
+    if (server !== lastServer) before = new Map();
+    lastServer = server;
     const own = new Set(options.ownWorkers());
-    const others = sightings.filter((sighting) => !own.has(sighting.id));
+    const others = workers.filter((sighting) => !own.has(sighting.id));
     lastLookMs = options.monotonicMs();
     const lost: bigint[] = [];
     for (const { id, ...sighting } of others) {

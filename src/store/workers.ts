@@ -48,11 +48,22 @@ export type WorkerSighting = {
   readonly lockIsFree: boolean;
 };
 
-/** Looks at every worker that has not ended: its beat, and whether the session that holds its lock is gone. */
-export async function sightWorkers(client: Client): Promise<readonly WorkerSighting[]> {
-  const result = await client.query<{ id: bigint; counter: bigint | null; busy: number; lock_is_free: boolean }>({
+/**
+ * Looks at every worker that has not ended: its beat, and whether the session that holds its lock is gone. `server` is another
+ * one after Postgres was restarted: then all sessions are.
+ */
+export async function sightWorkers(
+  client: Client,
+): Promise<{ readonly server: string | null; readonly workers: readonly WorkerSighting[] }> {
+  const result = await client.query<{
+    id: bigint;
+    counter: bigint | null;
+    busy: number;
+    lock_is_free: boolean;
+    server: string;
+  }>({
     name: 'sight-workers',
-    text: `select w.id, b.counter, coalesce(b.busy, 0) as busy,
+    text: `select w.id, b.counter, coalesce(b.busy, 0) as busy, pg_postmaster_start_time()::text as server,
                   not exists (select 1 from pg_locks l
                                where l.locktype = 'advisory' and l.classid = $1::int::oid and l.objid = w.id::int::oid and l.objsubid = 2
                                  and l.database = (select oid from pg_database where datname = current_database())) as lock_is_free
@@ -60,7 +71,13 @@ export async function sightWorkers(client: Client): Promise<readonly WorkerSight
             where w.ended_at is null order by w.id`,
     values: [workerLockClass],
   });
-  return result.rows.map((row) => ({ id: row.id, counter: row.counter, busy: row.busy, lockIsFree: row.lock_is_free }));
+  const workers = result.rows.map((row) => ({
+    id: row.id,
+    counter: row.counter,
+    busy: row.busy,
+    lockIsFree: row.lock_is_free,
+  }));
+  return { server: result.rows[0]?.server ?? null, workers };
 }
 
 /** Running runs that hold block runs of a worker, ascending. Asked only when a worker is lost or comes back: it reads all active runs. */

@@ -12,10 +12,14 @@ const { settings, workerId, shared } = workerData as {
   readonly shared: Int32Array;
 };
 const intervalMs = { busy: 500, idle: 10_000 } as const;
+/** After a failed beat: without its lock a worker is taken for lost in 0.6 s, so it has to be back before. */
+const retryMs = 100;
 /** Idle beats in a row before it sleeps long: work often comes soon after work. */
 const restlessBeats = 10;
 
 let client: pg.Client | null = null;
+/** Ends the present sleep. */
+let hurry: () => void = () => {};
 
 // Atomics.waitAsync alone does not keep a thread alive.
 setInterval(() => {}, 60_000);
@@ -24,6 +28,12 @@ async function connect(): Promise<pg.Client> {
   const fresh = new pg.Client({ ...settings, application_name: 'penstock-beat' });
   fresh.on('error', () => {});
   await fresh.connect();
+  // The lock went with the connection: back at once.
+  fresh.once('end', () => {
+    if (client !== fresh) return;
+    client = null;
+    hurry();
+  });
   await holdWorkerLock(fresh, workerId);
   return fresh;
 }
@@ -34,19 +44,37 @@ async function beat(): Promise<void> {
 }
 
 let idleBeats = restlessBeats;
-for (let first = true; ; first = false) {
+let isKnown = false;
+let failures = 0;
+for (;;) {
   try {
     await beat();
-    if (first) parentPort?.postMessage('beating');
+    failures = 0;
+    if (!isKnown) parentPort?.postMessage('beating');
+    isKnown = true;
   } catch (error) {
-    parentPort?.postMessage(error instanceof Error ? error.message : String(error));
+    // While Postgres is away, once is enough.
+    if (failures++ === 0) parentPort?.postMessage(error instanceof Error ? error.message : String(error));
     const broken: pg.Client | null = client;
     client = null;
-    await (broken as pg.Client | null)?.end().catch(() => {});
+    // Not waited for: a connection without an other end takes its time.
+    (broken as pg.Client | null)?.end().catch(() => {});
   }
   idleBeats = Atomics.load(shared, beatSlot.busy) > 0 ? 0 : idleBeats + 1;
-  if (idleBeats < restlessBeats) await new Promise((resolve) => setTimeout(resolve, intervalMs.busy));
+  if (failures > 0) await sleep(retryMs);
+  else if (client === null) continue;
+  else if (idleBeats < restlessBeats) await sleep(intervalMs.busy);
   else await sleepLong();
+}
+
+async function sleep(ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    hurry = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 }
 
 /** Until the first attempt comes, at most 10 s. */
@@ -55,6 +83,9 @@ async function sleepLong(): Promise<void> {
   // One that came just before is seen here; one that comes later finds us asleep and wakes us.
   if (Atomics.load(shared, beatSlot.busy) > 0) return;
   const wait = Atomics.waitAsync(shared, beatSlot.sleepsLong, 1, intervalMs.idle);
-  if (wait.async) await wait.value;
+  const hurried = new Promise<void>((resolve) => {
+    hurry = resolve;
+  });
+  if (wait.async) await Promise.race([wait.value, hurried]);
   idleBeats = restlessBeats - 1;
 }

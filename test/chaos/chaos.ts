@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { check } from './check.ts';
 import type { Evidence, Violation } from './evidence.ts';
-import { type MischiefFigures, makeMischief } from './mischief.ts';
+import { type Mischief, type MischiefFigures, makeMischief } from './mischief.ts';
 import type { PenstockProcess } from './penstock-process.ts';
 import type { BlockMs } from './project.ts';
 import { randomOf } from './random.ts';
@@ -22,6 +22,8 @@ export type ChaosPlan = {
   readonly runsAtOnce: number;
   /** How often a run is cancelled, for each run that is triggered or looked for. */
   readonly cancelShare: number;
+  /** Only these, where not everything. */
+  readonly kinds?: readonly Mischief[];
   readonly pauseMs: readonly [from: number, to: number];
   readonly stopMs: readonly [from: number, to: number];
   /** Done to the world before anything runs. */
