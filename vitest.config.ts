@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Tests that start a crowd of processes and put a load on all of them: they run after the others, one at a time. */
+const crowds = ['chaos', 'pause', 'postgres-down', 'broken-fence'].map((name) => `test/chaos/${name}.test.ts`);
+
 export default defineConfig({
   resolve: {
     // graphql ships itself twice (index.js, index.mjs). Node loads the first everywhere; Vite would load the second for our own files,
@@ -8,11 +11,25 @@ export default defineConfig({
     alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve('graphql')) }],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
-    maxWorkers: 3,
-    testTimeout: 20_000,
+    testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'suite',
+          include: ['test/**/*.test.ts'],
+          exclude: [...crowds],
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'crowds', include: [...crowds], maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

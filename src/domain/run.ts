@@ -244,7 +244,7 @@ function mayStillRun(run: RunSnapshot, status: ReadonlyMap<bigint, BlockRunStatu
 }
 
 /** Whether callback runs stand between the run and its end: open ones, or those that these changes make. */
-export function waitsForCallbacks(run: RunSnapshot, changes: readonly BlockChange[]): boolean {
+function waitsForCallbacks(run: RunSnapshot, changes: readonly BlockChange[]): boolean {
   const owed = changes.some(({ block, to }) => block.owesCallbacks && (to === 'failed' || to === 'cancelled'));
   return owed || run.openCallbacks > 0;
 }

@@ -89,7 +89,7 @@ async function runChunk(
 }
 
 /** A run that was named twice is acted on twice, one after the other: a piece ends before the second time. */
-export function untilRepeated(items: readonly BatchItem[]): readonly BatchItem[] {
+function untilRepeated(items: readonly BatchItem[]): readonly BatchItem[] {
   const seen = new Set<bigint>();
   const repeated = items.findIndex(({ runId, givenId }) => givenId === null && seen.size === seen.add(runId).size);
   return repeated === -1 ? items : items.slice(0, repeated);

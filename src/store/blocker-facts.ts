@@ -9,7 +9,7 @@ import { isSchedulerAlive } from './scheduler-presence.ts';
 type Client = pg.ClientBase | pg.Pool;
 
 /** Of holders, at most this many are read for each limit and label. */
-export const mostHolders = 20;
+const mostHolders = 20;
 
 /** Of the queued and of the running block runs of one run, at most this many are read. */
 const mostBlocks = 200;
