@@ -40,6 +40,19 @@ export function withoutMasks(variables: JsonObject): JsonObject {
   );
 }
 
+const shownNames = 20;
+const shownCharacters = 80;
+
+/** One sentence about variables that somebody set, for a run's history: the names, and the values cut short, secrets as the mask. */
+export function describeVariables(variables: JsonObject): string {
+  const all = Object.entries(maskVariables(variables)).map(([name, value]) => {
+    const text = JSON.stringify(value);
+    return `${name} = ${text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text}`;
+  });
+  const more = all.length > shownNames ? `, and ${all.length - shownNames} more` : '';
+  return `Set for this retry and later ones: ${all.slice(0, shownNames).join(', ')}${more}.`;
+}
+
 /**
  * What the blocks of a run receive. Low → high: pipeline, trigger, run; then what every run is given (the logical date in
  * its forms, the interval, the names). `env` is 'prod' or ENV unless somebody gave it.

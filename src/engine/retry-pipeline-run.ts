@@ -11,7 +11,7 @@ import {
 } from '../domain/retry.ts';
 import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/retry-plan.ts';
 import type { RunSnapshot } from '../domain/run.ts';
-import { maxVariableBytes, withoutMasks } from '../domain/variables.ts';
+import { describeVariables, maxVariableBytes, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
 import { applyRunPlans, createRun, lockRuns, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
@@ -236,10 +236,12 @@ async function retryInPlace(
   const chosen = await chooseInPlace(context, client, run, mode, input.fromBlock, pipeline);
   if (!chosen.ok) return chosen;
   const plan = planRetry(run, chosen.value, why(input));
-  const changed = Object.keys(withoutMasks(input.variables)).length > 0;
-  const announcements = changed
-    ? [...plan.announcements, { kind: 'variables_changed' as const, reason: why(input) }]
-    : plan.announcements;
+  const given = withoutMasks(input.variables);
+  const change = { ...why(input), message: describeVariables(given) };
+  const announcements =
+    Object.keys(given).length > 0
+      ? [...plan.announcements, { kind: 'variables_changed' as const, reason: change }]
+      : plan.announcements;
   const retry = {
     attempt: run.attempt + 1,
     mode,

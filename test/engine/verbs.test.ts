@@ -286,6 +286,25 @@ describe('retry', () => {
     await cancel(run);
   });
 
+  test('the history names the variables that a retry set, and tells no secret', async () => {
+    const run = await failedRun('retry_told');
+    await retry(run, {
+      variables: { fail: false, nested: { db_password: 'hunter2' }, api_token: 'abc', long: 'x'.repeat(500) },
+    });
+    const told = await engine.database.pool.query<{ reason_message: string; actor: string }>(
+      `select reason_message, actor from run_event where pipeline_run_id = $1 and kind = 'variables_changed'`,
+      [run],
+    );
+    expect(told.rows).toEqual([
+      {
+        actor: 'ada',
+        reason_message: `Set for this retry and later ones: fail = false, nested = {"db_password":"********"}, api_token = "********", long = "${'x'.repeat(79)}….`,
+      },
+    ]);
+    expect((await engine.runRow(run)).variables).toMatchObject({ api_token: 'abc' });
+    await cancel(run);
+  });
+
   test('a cancelled, retried and cancelled run ends right each time', async () => {
     await engine.pipeline('again_and_again', diamond);
     const run = await engine.start('again_and_again');
