@@ -131,6 +131,14 @@ async function trigger(pipelineUuid: string, input: object = {}): Promise<string
   return run.pipelineRun.id;
 }
 
+const runsOf = async (pipelineUuid: string) =>
+  (
+    await server.query<{ pipelineRuns: { totalCount: number } }>(
+      'query ($uuid: String!) { pipelineRuns(filter: { pipelineUuid: { eq: $uuid } }) { totalCount } }',
+      { uuid: pipelineUuid },
+    )
+  ).pipelineRuns.totalCount;
+
 type Result = {
   readonly pipelineRunId: string;
   readonly pipelineRun: { readonly id: string } | null;
@@ -262,6 +270,9 @@ test('5: a pipeline that is broken starts nothing, and says what is wrong with i
     );
   rmSync(file);
   await until('the missing file is seen', async () => (await run()).includes('env.py'));
+  const before = await runsOf('env');
+  expect(await run()).toContain('env.py');
+  expect(await runsOf('env')).toBe(before);
   writeFileSync(file, code);
   await until('the file is seen again', async () => (await run()).includes('was made'));
 });
