@@ -165,6 +165,22 @@ describe('cancel', () => {
     await expectInvariants(engine.database, run);
   });
 
+  test('a run that waits for an automatic retry is cancelled at once, and the retry never comes', async () => {
+    await engine.pipeline('backing_off', [[]]);
+    const run = await engine.start('backing_off');
+    const [claim] = (await worker.step(1)).claims as [Claim];
+    const inAMinute = new Date(Date.now() + 60_000);
+    await worker.step(0, [{ ...ended(claim, 'retry'), retryAt: inAMinute }]);
+    expect(await engine.statuses(run)).toEqual(['queued']);
+    await cancel(run);
+    expect(await engine.runRow(run)).toMatchObject({ status: 'cancelled', reason_code: 'CANCELLED_BY_USER' });
+    expect(await engine.statuses(run)).toEqual(['cancelled']);
+    engine.setNow(new Date(inAMinute.getTime() + 1000));
+    expect((await worker.step(1)).claims).toEqual([]);
+    engine.setNow(null);
+    await expectInvariants(engine.database, run);
+  });
+
   test('fifty cancels of one run while its blocks end have one effect', async () => {
     await engine.pipeline('raced', [[], [], [], []]);
     const run = await engine.start('raced');
