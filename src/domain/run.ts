@@ -212,6 +212,16 @@ export function planCancel(run: RunSnapshot, reason: StatusReason): RunPlan {
   return { ...plan, to: plan.ending, reason: plan.reason ?? run.reason };
 }
 
+/** Decides the end of a run whose definition is invalid at its start: it fails, and nothing of it ever ran. */
+export function planInvalidDefinition(message: string): RunPlan {
+  return {
+    ...nothing,
+    to: 'failed',
+    reason: { code: 'DEFINITION_INVALID', message, actor: null },
+    error: { blockUuid: null, type: 'DefinitionInvalid', message, stackTrace: null },
+  };
+}
+
 /** Decides what a passed deadline does: like a cancel, but the run comes to `outcome` with TIMED_OUT. */
 export function planTimeout(run: RunSnapshot, outcome: 'failed' | 'cancelled', reason: StatusReason): RunPlan {
   const plan = planCancel(run, reason);

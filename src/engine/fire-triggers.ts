@@ -1,6 +1,8 @@
+import type pg from 'pg';
+import { planInvalidDefinition } from '../domain/run.ts';
 import { dueTick } from '../domain/schedule.ts';
-import { activeTimeTriggers, currentPipeline, type StoredTrigger } from '../store/catalog.ts';
-import { createRun } from '../store/pipeline-runs.ts';
+import { activeTimeTriggers, type CurrentPipeline, currentPipeline, type StoredTrigger } from '../store/catalog.ts';
+import { applyRunPlan, createRun, lockRun, type NewRun } from '../store/pipeline-runs.ts';
 import { completeTick, firedKeys, reserveTick, switchOff } from '../store/ticks.ts';
 import type { EngineContext } from './context.ts';
 import { newRun } from './trigger-pipeline.ts';
@@ -38,25 +40,38 @@ async function fire(
     if (tickId === null) return false;
     if (trigger.scheduleInterval === '@once') await switchOff(client, trigger.id, now);
     const pipeline = await currentPipeline(context.database, trigger.pipelineUuid, client);
-    if (!pipeline?.isRunnable) {
-      const why =
-        pipeline?.problems.find((problem) => problem.severity === 'error')?.message ??
-        'it is not in the project any more.';
-      await completeTick(client, tickId, 'failed', null, `The pipeline can't run: ${why}`);
+    if (!pipeline) {
+      await completeTick(client, tickId, 'failed', null, "The pipeline can't run: it is not in the project any more.");
       return false;
     }
-    const runId = await createRun(
-      client,
-      {
-        ...newRun(pipeline, trigger, { executionDate: scheduledFor, variables: {}, now, env: context.env }),
-        cause: 'schedule',
-        createdBy: null,
-        idempotencyKey: null,
-        idempotencyHash: null,
-      },
-      now,
-    );
-    await completeTick(client, tickId, 'fired', runId, null);
+    const run = {
+      ...newRun(pipeline, trigger, { executionDate: scheduledFor, variables: {}, now, env: context.env }),
+      cause: 'schedule',
+      createdBy: null,
+      idempotencyKey: null,
+      idempotencyHash: null,
+    } as const;
+    if (pipeline.isRunnable) {
+      await completeTick(client, tickId, 'fired', await createRun(client, run, now), null);
+      return true;
+    }
+    const message = `The pipeline can't run: ${whyNot(pipeline)}`;
+    await completeTick(client, tickId, 'failed', await createFailedRun(client, run, message, now), message);
     return true;
   });
+}
+
+/** A run that nothing can come of is there all the same, without block runs, so that somebody sees that it did not happen, and why. */
+async function createFailedRun(client: pg.ClientBase, run: NewRun, message: string, now: Date): Promise<bigint> {
+  const nothingToDo = { ...run.definition, blocks: [] };
+  const runId = await createRun(client, { ...run, definition: nothingToDo }, now);
+  const created = runId === null ? null : await lockRun(client, runId);
+  if (!created) throw new Error('a run without an idempotency key was not created');
+  await applyRunPlan(client, created, planInvalidDefinition(message), now);
+  return created.id;
+}
+
+function whyNot({ problems }: CurrentPipeline): string {
+  const first = problems.find((problem) => problem.severity === 'error');
+  return first ? `${first.file}: ${first.message}` : 'its definition has errors.';
 }
