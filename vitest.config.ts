@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'suite',
           include: ['test/**/*.test.ts'],
-          exclude: [...crowds],
+          exclude: ['**/node_modules/**', ...crowds],
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
