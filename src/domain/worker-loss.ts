@@ -3,8 +3,8 @@ export type Look = {
   readonly atMs: number;
   /** null when the worker has no beat row: it has not beaten yet, or a Postgres crash emptied the table. */
   readonly counter: bigint | null;
-  /** What it said to hold at its newest beat. One that holds nothing beats every 10 s only. */
-  readonly busy: number;
+  /** What it said at its newest beat: that it rests, and beats every 10 s only. */
+  readonly rests: boolean;
   /** The session that holds the worker's lock is gone. A hint only: the network may have cut it. */
   readonly lockIsFree: boolean;
 };
@@ -21,8 +21,8 @@ export type Standstill = {
 };
 
 /**
- * How long a counter stands still before its worker is lost: beats come every 500 ms from one that holds work, every 10 s from an
- * idle one. Between two looks at most `creditMs` count: when the looker slept or its database did not answer, so may have everybody.
+ * How long a counter stands still before its worker is lost: beats come every 500 ms, every 10 s from one that
+ * said that it rests. (What it holds says less: one that claimed something since its last beat is stopped like any other.) Between two looks at most `creditMs` count: when the looker slept or its database did not answer, so may have everybody.
  */
 const lossRules = {
   stillMs: 2000,
@@ -37,7 +37,7 @@ const lossRules = {
 const idleCreditMs = 2500;
 
 /**
- * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks (25 s when it holds nothing), or, when
+ * Follows one worker's beat. Lost = the counter stood still for 2 s in at least 4 looks (25 s when it rests), or, when
  * its session was there and is gone too, for 0.6 s in at least 3. Only the looker's own monotonic clock counts, and only while
  * it looks: a sleeping laptop, a Postgres restart or a stopped clock loses nobody. After a Postgres crash every lock is free and
  * no beat is left, so a lock that was never seen held hints at nothing, and a missing beat may be that of a busy worker.
@@ -53,17 +53,17 @@ export function judgeWorker(
   if (before === null || before.counter !== counter) {
     return { standstill: { counter, atMs, stillMs: 0, looks: 1, lockWasHeld, freeLooks }, lost: false };
   }
-  const isBusy = look.busy > 0 || counter === null;
+  const rests = look.rests && counter !== null;
   const standstill = {
     counter,
     atMs,
-    stillMs: before.stillMs + Math.min(atMs - before.atMs, isBusy ? lossRules.creditMs : idleCreditMs),
+    stillMs: before.stillMs + Math.min(atMs - before.atMs, rests ? idleCreditMs : lossRules.creditMs),
     looks: before.looks + 1,
     lockWasHeld,
     freeLooks: freeLooks === 0 ? 0 : before.freeLooks + 1,
   };
   const silent =
-    standstill.stillMs >= (isBusy ? lossRules.stillMs : lossRules.idleStillMs) && standstill.looks >= lossRules.looks;
+    standstill.stillMs >= (rests ? lossRules.idleStillMs : lossRules.stillMs) && standstill.looks >= lossRules.looks;
   const gone = standstill.stillMs >= lossRules.freeStillMs && standstill.freeLooks >= lossRules.freeLooks;
   return { standstill, lost: silent || gone };
 }

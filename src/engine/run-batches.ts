@@ -4,6 +4,7 @@ import type { Answer } from '../domain/refusal.ts';
 import {
   type Batch,
   type BatchItem,
+  enterDone,
   enterResults,
   expirePreviews,
   itemsAfter,
@@ -68,17 +69,24 @@ async function runChunk(
     if (!batch) return null;
     const items = untilRepeated(await itemsAfter(client, id, batch.done, chunkSize[batch.work.action]));
     const answers = await actOn(context, client, batch, items);
-    await enterResults(
-      client,
-      id,
-      items.map(({ position, runId, givenId }, index) => {
-        const answer = answers[index]!;
-        return answer.ok
-          ? { position, runId: answer.value.runId, refusal: null }
-          : { position, runId: givenId === null ? runId : null, refusal: answer.refusal };
-      }),
-      context.now(),
-    );
+    const isPlain = items.every(({ runId, givenId }, index) => {
+      const answer = answers[index]!;
+      return givenId === null && answer.ok && answer.value.runId === runId;
+    });
+    const [first, last] = [items[0], items.at(-1)];
+    if (isPlain && first && last) await enterDone(client, id, first.position, last.position, context.now());
+    else
+      await enterResults(
+        client,
+        id,
+        items.map(({ position, runId, givenId }, index) => {
+          const answer = answers[index]!;
+          return answer.ok
+            ? { position, runId: answer.value.runId, refusal: null }
+            : { position, runId: givenId === null ? runId : null, refusal: answer.refusal };
+        }),
+        context.now(),
+      );
     return { action: batch.work.action, done: batch.done + items.length, total: batch.total };
   });
   if (!chunk) return null;

@@ -211,6 +211,26 @@ function itemRows(results: readonly ItemResult[]): string {
     .join()}]`;
 }
 
+/** As `enterResults`, for the next items from one position to another, all of them done to the very run that they name: the common case. */
+export async function enterDone(
+  client: pg.ClientBase,
+  batchId: bigint,
+  from: number,
+  to: number,
+  now: Date,
+): Promise<void> {
+  await client.query({
+    name: 'enter-batch-done',
+    text: `with entered as (
+             update batch_item set is_done = true, result_run_id = pipeline_run_id where batch_id = $1 and position between $2 and $3)
+           update batch_operation
+              set done = done + $4, succeeded = succeeded + $4, status = case when done + $4 >= total then 'completed' else status end,
+                  completed_at = case when done + $4 >= total then $5::timestamptz end
+            where id = $1`,
+    values: [batchId, from, to, to - from + 1, now],
+  });
+}
+
 /** Enters what became of the next items; the batch is completed with its last. In the transaction in which it happened. */
 export async function enterResults(
   client: pg.ClientBase,

@@ -40,7 +40,10 @@ async function connect(): Promise<pg.Client> {
 
 async function beat(): Promise<void> {
   client ??= await connect();
-  await beatWorker(client, workerId, Atomics.load(shared, beatSlot.busy));
+  const busy = Atomics.load(shared, beatSlot.busy);
+  idleBeats = busy > 0 ? 0 : idleBeats + 1;
+  // Said before it rests, so that nobody takes the long silence for death.
+  await beatWorker(client, workerId, busy, idleBeats >= restlessBeats);
 }
 
 let idleBeats = restlessBeats;
@@ -60,7 +63,6 @@ for (;;) {
     // Not waited for: a connection without an other end takes its time.
     (broken as pg.Client | null)?.end().catch(() => {});
   }
-  idleBeats = Atomics.load(shared, beatSlot.busy) > 0 ? 0 : idleBeats + 1;
   if (failures > 0) await sleep(retryMs);
   else if (client === null) continue;
   else if (idleBeats < restlessBeats) await sleep(intervalMs.busy);

@@ -19,7 +19,7 @@ export const batchSizes: BatchSizes = { runs: 10_000, blocks: 10 };
 export function batch10k({ runs, blocks }: BatchSizes): Benchmark {
   return {
     name: 'batch-10k',
-    about: `Cancel, then retry ${runs} runs of ${blocks} block runs each by filter, one result per run: from just before the mutation is sent to the batch's end as its caller sees it, the two added up. Beside it: two transactions that UPDATE the same runs and block runs and INSERT … SELECT their events, and keep nothing else. Meanwhile somebody else asks for the newest 25 runs a hundred times a second; the raw figures hold the 99th percentile of these calls, and of the same on an idle server.`,
+    about: `Cancel, then retry ${runs} runs of ${blocks} block runs each by filter, one result per run: from just before the mutation is sent to the batch's end as its caller sees it, the two added up. Beside it, on the same tables with the same indexes: two transactions that UPDATE the same runs and block runs and INSERT … SELECT the same events, and keep nothing else. Meanwhile somebody else asks for the newest 25 runs a hundred times a second; the raw figures hold the 99th percentile of these calls, and of the same on an idle server.`,
     unit: 'ms',
     better: 'lower',
     ours: oursInBatches(runs, blocks),

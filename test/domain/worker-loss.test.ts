@@ -17,46 +17,52 @@ const every = (ms: number, until: number, look: (atMs: number) => Omit<Look, 'at
 
 describe('a worker is lost', () => {
   test('2 s after its counter stood still', () => {
-    expect(lostAt(every(200, 5000, () => ({ counter: 7n, busy: 1, lockIsFree: false })))).toBe(2000);
+    expect(lostAt(every(200, 5000, () => ({ counter: 7n, rests: false, lockIsFree: false })))).toBe(2000);
   });
 
   test('0.6 s after, when its session is gone too', () => {
-    expect(lostAt(every(200, 5000, (at) => ({ counter: 7n, busy: 1, lockIsFree: at >= 200 })))).toBe(600);
+    expect(lostAt(every(200, 5000, (at) => ({ counter: 7n, rests: false, lockIsFree: at >= 200 })))).toBe(600);
   });
 
   test('2 s after a Postgres crash has emptied the beats, when it died with it', () => {
-    expect(lostAt(every(200, 5000, () => ({ counter: null, busy: 0, lockIsFree: true })))).toBe(2000);
+    expect(lostAt(every(200, 5000, () => ({ counter: null, rests: false, lockIsFree: true })))).toBe(2000);
   });
 
-  test('25 s after its last beat, when it held nothing', () => {
-    expect(lostAt(every(2000, 40_000, () => ({ counter: 7n, busy: 0, lockIsFree: false })))).toBe(26_000);
+  test('25 s after its last beat, when it said that it rests', () => {
+    expect(lostAt(every(2000, 40_000, () => ({ counter: 7n, rests: true, lockIsFree: false })))).toBe(26_000);
   });
 });
 
 describe('a worker is not lost', () => {
   test('while its counter moves, whatever its session does', () => {
     expect(
-      lostAt(every(200, 10_000, (at) => ({ counter: BigInt(Math.floor(at / 500)), busy: 1, lockIsFree: true }))),
+      lostAt(every(200, 10_000, (at) => ({ counter: BigInt(Math.floor(at / 500)), rests: false, lockIsFree: true }))),
     ).toBeNull();
   });
 
-  test('while it holds nothing and beats every 10 s', () => {
+  test('while it rests and beats every 10 s', () => {
     expect(
-      lostAt(every(200, 40_000, (at) => ({ counter: BigInt(Math.floor(at / 10_000)), busy: 0, lockIsFree: false }))),
+      lostAt(
+        every(200, 40_000, (at) => ({ counter: BigInt(Math.floor(at / 10_000)), rests: true, lockIsFree: false })),
+      ),
     ).toBeNull();
   });
 
   test('when the looker itself slept: one late look is not four', () => {
     expect(
       lostAt([
-        { atMs: 0, counter: 1n, busy: 1, lockIsFree: false },
-        { atMs: 60_000, counter: 1n, busy: 1, lockIsFree: false },
+        { atMs: 0, counter: 1n, rests: false, lockIsFree: false },
+        { atMs: 60_000, counter: 1n, rests: false, lockIsFree: false },
       ]),
     ).toBeNull();
   });
 
   test('when everything stood still for a minute between two looks or within one', () => {
-    const looks = every(200, 3000, (at) => ({ counter: BigInt(Math.floor(at / 500)), busy: 1, lockIsFree: false }));
+    const looks = every(200, 3000, (at) => ({
+      counter: BigInt(Math.floor(at / 500)),
+      rests: false,
+      lockIsFree: false,
+    }));
     for (let stop = 0; stop < looks.length; stop++) {
       for (const ms of [2500, 60_000]) {
         expect(lostAt(looks.map((look, i) => (i > stop ? { ...look, atMs: look.atMs + ms } : look)))).toBeNull();
@@ -69,7 +75,7 @@ describe('a worker is not lost', () => {
       lostAt(
         every(200, 4000, (at) => ({
           counter: at < 1200 ? 7n : BigInt(8 + Math.floor(at / 500)),
-          busy: 1,
+          rests: false,
           lockIsFree: at < 1200,
         })),
       ),
@@ -77,7 +83,7 @@ describe('a worker is not lost', () => {
   });
 
   test('for a lock that was free for one look', () => {
-    const looks = every(200, 1400, (at) => ({ counter: 1n, busy: 1, lockIsFree: at === 600 }));
+    const looks = every(200, 1400, (at) => ({ counter: 1n, rests: false, lockIsFree: at === 600 }));
     expect(lostAt(looks)).toBeNull();
   });
 });
