@@ -94,6 +94,24 @@ export async function endCallback(
   return ended.rows[0]?.left ?? null;
 }
 
+/**
+ * Gives back what a worker holds by the store and does not know of: claims whose answer was lost. To be asked while no claim of the
+ * worker is on its way. Answers how many there were.
+ */
+export async function giveBackUnknownCallbacks(
+  client: Client,
+  workerId: bigint,
+  known: readonly number[],
+): Promise<number> {
+  const result = await client.query({
+    name: 'give-back-unknown-callbacks',
+    text: `update callback_run set status = 'queued', worker_id = null, started_at = null
+            where status = 'running' and worker_id = $1 and id <> all($2::bigint[])`,
+    values: [workerId, known],
+  });
+  return result.rowCount ?? 0;
+}
+
 /** Gives a callback run back unharmed: its worker goes away. */
 export async function giveBackCallback(client: Client, workerId: bigint, id: bigint, fence: number): Promise<void> {
   await client.query({

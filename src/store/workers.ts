@@ -97,7 +97,7 @@ export async function runsHeldByWorker(client: Client, workerId: bigint): Promis
 }
 
 /**
- * Workers that have ended and yet hold block runs, both since before: one that left while the database did not answer, or that
+ * Workers that have ended and yet hold block runs or callback runs, both since before: one that left while the database did not answer, or that
  * was killed between being taken for lost and its next beat. Nobody else would find these.
  */
 export async function workersThatLeftWork(client: Client, before: Date): Promise<readonly bigint[]> {
@@ -105,7 +105,10 @@ export async function workersThatLeftWork(client: Client, before: Date): Promise
     name: 'workers-that-left-work',
     text: `select distinct w.id from block_run b join worker w on w.id = b.worker_id
             where b.pipeline_run_id = any(array(select id from pipeline_run where status = 'running'))
-              and b.status = 'running' and b.started_at < $1 and w.ended_at < $1`,
+              and b.status = 'running' and b.started_at < $1 and w.ended_at < $1
+           union
+           select w.id from callback_run c join worker w on w.id = c.worker_id
+            where c.status = 'running' and c.started_at < $1 and w.ended_at < $1`,
     values: [before],
   });
   return result.rows.map((row) => row.id);

@@ -1,9 +1,15 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { RunError } from '../domain/lifecycle.ts';
 import type { BlockDefinition } from '../domain/pipeline.ts';
 import type { EngineContext } from '../engine/context.ts';
-import { endCallbackRun } from '../engine/end-callback.ts';
+import { type EndCallbackInput, endCallbackRun } from '../engine/end-callback.ts';
 import { attachedPath, outputPath } from '../outputs/output-path.ts';
-import { type CallbackClaim, claimCallbacks, giveBackCallback } from '../store/callback-runs.ts';
+import {
+  type CallbackClaim,
+  claimCallbacks,
+  giveBackCallback,
+  giveBackUnknownCallbacks,
+} from '../store/callback-runs.ts';
 import { type AttemptSetting, taskOf } from './attempt.ts';
 import type { AttemptOutcome, RunningAttempt } from './executor.ts';
 
@@ -12,6 +18,9 @@ const longestMs = 60_000;
 
 /** A worker looks by itself this often, in milliseconds: a callback run may have been made by another process, or given back. */
 const pollMs = 5000;
+
+/** After a report that the database did not take, in milliseconds. */
+const retryMs = 500;
 
 export type CallbacksOptions = {
   readonly context: EngineContext;
@@ -41,6 +50,8 @@ export function startCallbacks(options: CallbacksOptions): Callbacks {
   let open = true;
   let looking = false;
   let again = false;
+  /** A poll also looks for claims whose answer was lost. */
+  let isPoll = false;
 
   function wake(): void {
     if (!open) return;
@@ -55,6 +66,8 @@ export function startCallbacks(options: CallbacksOptions): Callbacks {
         again = false;
         const want = most - running.size;
         if (want <= 0) break;
+        if (isPoll) await giveBackUnknownCallbacks(context.database.pool, workerId, [...running.keys()]);
+        isPoll = false;
         const claims = await claimCallbacks(context.database.pool, workerId, label, want, context.now());
         for (const claim of claims) start(claim);
       } while (again && open);
@@ -79,18 +92,32 @@ export function startCallbacks(options: CallbacksOptions): Callbacks {
       .then((error) => {
         const { id, fence, run: runId } = claim;
         if (givenBack) return giveBackCallback(context.database.pool, workerId, BigInt(id), fence);
-        return endCallbackRun(context, { id: BigInt(id), runId: BigInt(runId), fence, workerId, error });
+        return report({ id: BigInt(id), runId: BigInt(runId), fence, workerId, error });
       })
       .catch((error: unknown) => onError('could not report a callback', error))
       .finally(() => {
-        running.delete(claim.id);
+        if (running.get(claim.id) === entry) running.delete(claim.id);
         options.onBusy();
         wake();
       });
-    running.set(claim.id, { done, stop });
+    const entry = { done, stop };
+    running.set(claim.id, entry);
     options.onBusy();
     // Stopped between the claim and now.
     if (!open) stop(0);
+  }
+
+  /** Until the store has it: its run waits for this. */
+  async function report(end: EndCallbackInput): Promise<void> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await endCallbackRun(context, end);
+      } catch (error) {
+        if (!open) throw error;
+        if (failures === 0) onError('could not report a callback yet', error);
+        await pause(retryMs);
+      }
+    }
   }
 
   /** Runs one; what went wrong, null when nothing did. */
@@ -119,7 +146,10 @@ export function startCallbacks(options: CallbacksOptions): Callbacks {
     return error;
   }
 
-  const timer = setInterval(wake, pollMs);
+  const timer = setInterval(() => {
+    isPoll = true;
+    wake();
+  }, pollMs);
   wake();
   return {
     wake,

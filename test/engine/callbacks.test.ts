@@ -3,7 +3,7 @@ import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { endCallbackRun } from '../../src/engine/end-callback.ts';
 import { releaseLostClaims } from '../../src/engine/release-lost-claims.ts';
 import { settleRuns } from '../../src/engine/settle-runs.ts';
-import { type CallbackClaim, claimCallbacks } from '../../src/store/callback-runs.ts';
+import { type CallbackClaim, claimCallbacks, giveBackUnknownCallbacks } from '../../src/store/callback-runs.ts';
 import type { Finish } from '../../src/store/step.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
 import { expectInvariants } from '../support/invariants.ts';
@@ -112,4 +112,21 @@ test('one whose worker is lost runs once more, and then no more', async () => {
   expect(await engine.runRow(run)).toMatchObject({ status: 'running', callbacks_open: 1 });
   await releaseLostClaims(engine.context, next.id);
   expect(await engine.runRow(run)).toMatchObject({ status: 'completed', callbacks_open: 0 });
+});
+
+test('a claim whose answer was lost is given back by its own worker, and what it knows of is left alone', async () => {
+  const run = await start();
+  await report((await report([])).map((each) => ended(each)));
+  const [known] = await claim();
+  expect(await giveBackUnknownCallbacks(engine.database.pool, worker.id, [known!.id])).toBe(0);
+  expect(await claim()).toEqual([]);
+  expect(await giveBackUnknownCallbacks(engine.database.pool, worker.id, [])).toBe(1);
+  const [again] = await claim();
+  expect(again).toMatchObject({ id: known!.id, fence: known!.fence + 1 });
+  // The first answer, should it still come, is not believed.
+  await end(known!);
+  expect((await engine.runRow(run)).callbacks_open).toBe(1);
+  await end(again!);
+  expect((await engine.runRow(run)).callbacks_open).toBe(0);
+  await cancelPipelineRun(engine.context, { runId: run, reason: null, actor: 'ada' });
 });
