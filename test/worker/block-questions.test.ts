@@ -157,9 +157,12 @@ test('where nobody answers, as in a condition, a block hears that', async () => 
 test('a TypeScript block starts runs, several at once, and each call hears its own answer', async () => {
   const body = `const runs = await Promise.all(['a', 'b'].map((name) => context.triggerPipeline(name, { variables: { name }, trigger: 'nightly' })));
     return runs;`;
+  const isSecondAsked = Promise.withResolvers<void>();
   const { asked, outcome } = await ask(project.executor, typescript(body), async (request) => {
     const { pipelineUuid } = request as { pipelineUuid: string };
-    if (pipelineUuid === 'a') await new Promise((resolve) => setTimeout(resolve, 20));
+    // The first is answered after the second.
+    if (pipelineUuid === 'a') await isSecondAsked.promise;
+    else isSecondAsked.resolve();
     return yes({ ...run, pipelineRunId: pipelineUuid.charCodeAt(0), status: 'initial' });
   });
   expect(inlineOf(outcome)).toEqual([
