@@ -37,11 +37,12 @@ export function chooseBlocksToRetry(
 
 function incomplete(run: RunSnapshot): Answer<InPlaceRetry> {
   const chosen = run.blocks.filter((block) => block.status !== 'completed');
-  if (chosen.length === 0) {
+  if (run.status === 'completed' || chosen.length === 0) {
+    const skipped = chosen.length === 0 ? '' : ' or was skipped by its condition';
     return refused({
       code: 'INVALID_STATE',
       currentStatus: run.status,
-      message: 'Every block of the run completed. Retry it with mode ALL, or from a block.',
+      message: `Every block of the run completed${skipped}. Retry it with mode ALL, or from a block.`,
     });
   }
   return done(new Map(chosen.map((block) => [block.id, 'NOT_COMPLETED'])));
@@ -59,23 +60,28 @@ function fromBlockOn(run: RunSnapshot, fromBlock: string | null): Answer<InPlace
   const reasons = new Map<bigint, RetryPlanReason>([[start.id, 'SELECTED']]);
   for (const id of descendants(downstreamOf(run.blocks), [start.id])) reasons.set(id, 'DOWNSTREAM');
 
-  return done(withNeededUpstreams(run, reasons, new Set()));
+  return done(withIncompleteAncestors(run, reasons));
 }
 
-/**
- * Adds what the chosen can't do without: ancestors that are neither completed nor skipped, and completed ones whose outputs are `gone`,
- * and so on upwards.
- */
-export function withNeededUpstreams(run: RunSnapshot, chosen: InPlaceRetry, gone: ReadonlySet<bigint>): InPlaceRetry {
+/** Adds every ancestor that is neither completed nor skipped, also above completed ones: while one stands as failed, the run can't complete. */
+function withIncompleteAncestors(run: RunSnapshot, chosen: InPlaceRetry): InPlaceRetry {
+  const upstream = new Map(run.blocks.map((block) => [block.id, block.upstream]));
+  const above = descendants(upstream, chosen.keys());
+  const incomplete = run.blocks.filter(
+    ({ id, status }) => above.has(id) && status !== 'completed' && status !== 'condition_failed',
+  );
+  return new Map([...incomplete.map((block) => [block.id, 'UPSTREAM_INCOMPLETE'] as const), ...chosen]);
+}
+
+/** Adds the completed block runs whose outputs are `gone` where something that runs would be handed them, and so on upwards. */
+export function withLostUpstreams(run: RunSnapshot, chosen: InPlaceRetry, gone: ReadonlySet<bigint>): InPlaceRetry {
   const byId = new Map(run.blocks.map((block) => [block.id, block]));
   const reasons = new Map(chosen);
   const waiting = [...reasons.keys()];
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
     for (const above of byId.get(id)?.upstream ?? []) {
-      const block = byId.get(above);
-      if (!block || reasons.has(above) || block.status === 'condition_failed') continue;
-      if (block.status === 'completed' && !gone.has(above)) continue;
-      reasons.set(above, block.status === 'completed' ? 'OUTPUT_GONE' : 'UPSTREAM_INCOMPLETE');
+      if (reasons.has(above) || !gone.has(above)) continue;
+      reasons.set(above, 'OUTPUT_GONE');
       waiting.push(above);
     }
   }

@@ -166,14 +166,14 @@ export function planSettlement(run: RunSnapshot): RunPlan {
     message: `Stopped: ${runReason.message}`,
   };
   if (failsNow) {
-    const survivors = mayStillRun(run, status);
+    const spared = belowFailures(run);
     for (const block of run.blocks) {
-      if (survivors.has(block.id)) continue;
+      if (spared.has(block.id)) continue;
       const now = status.get(block.id)!;
       if (now === 'initial' || now === 'queued' || block.isBetweenCalls) change(block, 'cancelled', stopReason);
       else if (now === 'running') stop.push(block);
     }
-    // What was cancelled just now may have been all that a teardown block waited for.
+    // What was cancelled just now may have been all that a block below the failure waited for.
     judgeWaiting();
   }
 
@@ -238,19 +238,14 @@ export function planTimeout(run: RunSnapshot, outcome: 'failed' | 'cancelled', r
   };
 }
 
-/** Blocks that a failing run still owes: teardown and join blocks whose rule can be met, and what they wait for is already settled. */
-function mayStillRun(run: RunSnapshot, status: ReadonlyMap<bigint, BlockRunStatus>): Set<bigint> {
-  const survivors = new Set<bigint>();
-  const failed = new Set(run.blocks.filter((b) => b.status === 'failed').map((b) => b.id));
-  const below = new Set<bigint>(failed);
-  for (const block of inOrder(run)) {
-    if (!block.upstream.some((id) => below.has(id))) continue;
-    below.add(block.id);
-    const now = status.get(block.id);
-    const patient = block.triggerRule === 'all_done' || block.triggerRule === 'one_success';
-    if (patient && (now === 'initial' || now === 'queued')) survivors.add(block.id);
-  }
-  return survivors;
+/**
+ * Everything downstream of a failure. What of it is still waiting when its rules have been judged can still be met, and what runs has been met:
+ * teardown and join blocks, and what waits for those.
+ */
+function belowFailures(run: RunSnapshot): ReadonlySet<bigint> {
+  const below = new Set(run.blocks.filter((block) => block.status === 'failed').map((block) => block.id));
+  for (const block of inOrder(run)) if (block.upstream.some((id) => below.has(id))) below.add(block.id);
+  return below;
 }
 
 /** Whether callback runs stand between the run and its end: open ones, or those that these changes make. */

@@ -7,7 +7,7 @@ import {
   type InPlaceRetry,
   planRetry,
   reusedUpstreams,
-  withNeededUpstreams,
+  withLostUpstreams,
 } from '../domain/retry.ts';
 import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/retry-plan.ts';
 import type { RunSnapshot } from '../domain/run.ts';
@@ -193,7 +193,7 @@ async function chooseInPlace(
   if (!asked.ok) return asked;
   if (pipeline && !pipeline.isRunnable) return refused(brokenNow(pipeline));
   const gone = await goneOutputs(context, client, reusedUpstreams(run, asked.value));
-  const chosen = gone.size === 0 ? asked.value : withNeededUpstreams(run, asked.value, gone);
+  const chosen = gone.size === 0 ? asked.value : withLostUpstreams(run, asked.value, gone);
   const present = new Set(
     pipeline?.definition.blocks.filter((block) => block.code !== null).map((block) => block.uuid),
   );

@@ -54,11 +54,30 @@ describe('which blocks a retry runs again', () => {
     });
   });
 
+  test('FROM_BLOCK runs what failed above a block that went on all the same, and leaves that block as it is', () => {
+    expect(
+      chosen(ended([[], [], [0, 1], [2]], 'failed', 'completed', 'completed', 'failed'), 'from_block', 'b4'),
+    ).toEqual({
+      b4: 'SELECTED',
+      b1: 'UPSTREAM_INCOMPLETE',
+    });
+  });
+
   test.each([
     ['a run that is not over', { ...ended(diamond), status: 'running' as const }, 'incomplete', null, 'INVALID_STATE'],
     [
       'INCOMPLETE of a run that completed',
       { ...ended(diamond), status: 'completed' as const },
+      'incomplete',
+      null,
+      'INVALID_STATE',
+    ],
+    [
+      'INCOMPLETE of a run that completed although a condition skipped one of its blocks',
+      {
+        ...ended(diamond, 'completed', 'completed', 'condition_failed', 'condition_failed'),
+        status: 'completed' as const,
+      },
       'incomplete',
       null,
       'INVALID_STATE',

@@ -154,6 +154,29 @@ describe('block1 → {block2, block3} → block4', () => {
     expect(settle(withBlock(failing, 3n, 'completed')).status).toBe('failed');
   });
 
+  test('what waits for a teardown block after a failure runs behind it, unless it needs what failed', () => {
+    const run = runOf([[], [0], [1], [2, 0], [1, 2]], {
+      rules: ['all_success', 'all_success', 'all_done', 'all_success', 'none_failed'],
+    });
+    const failing = settle(withBlock(withBlock(run, 1n, 'completed'), 2n, 'failed'));
+    expect(statusesOf(failing)).toEqual(['completed', 'failed', 'queued', 'initial', 'upstream_failed']);
+    const tornDown = settle(withBlock(failing, 3n, 'completed'));
+    expect(statusesOf(tornDown)).toEqual(['completed', 'failed', 'completed', 'queued', 'upstream_failed']);
+    expect(settle(withBlock(tornDown, 4n, 'completed'))).toMatchObject({
+      status: 'failed',
+      reason: { code: 'BLOCK_FAILED' },
+    });
+  });
+
+  test('a join block whose rule was met goes on when the other branch fails, and so does what waits for it', () => {
+    const run = runOf([[], [], [0, 1], [2]], { rules: ['all_success', 'all_success', 'one_success'] });
+    const joined = withBlock(withBlock(withBlock(run, 1n, 'completed'), 3n, 'running'), 2n, 'failed');
+    const failing = settle(joined);
+    expect(failing.endingStatus).toBe('failed');
+    expect(failing.blocks[2]?.stopRequested).toBe(false);
+    expect(statusesOf(failing)).toEqual(['completed', 'failed', 'running', 'initial']);
+  });
+
   test('a cancel cancels what has not begun at once and stops what runs', () => {
     const run = at('completed', 'running', 'queued', 'initial');
     const cancelled = carriedOut(run, planCancel(run, user));
