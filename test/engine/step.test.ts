@@ -27,15 +27,18 @@ async function runEverything(
 ): Promise<void> {
   let held: readonly Claim[] = [];
   let settled = 0;
+  let more = false;
   do {
-    const { claims, unsettled } = await by.step(
+    const { claims, unsettled, ...answer } = await by.step(
       want,
       held.map((claim) => ended(claim, fails(claim) ? 'failed' : 'completed')),
     );
     // Settling may have queued what waited by another rule.
     settled = await settleRuns(engine.context, unsettled);
     held = claims;
-  } while (held.length > 0 || settled > 0);
+    // All that it took from the queue may have been stale: rows of blocks that were cancelled when an earlier run failed.
+    more = answer.more;
+  } while (held.length > 0 || settled > 0 || more);
 }
 
 describe('a step', () => {
@@ -252,6 +255,19 @@ describe('a ready row is only a hint', () => {
 });
 
 describe('a worker that looks into the queue', () => {
+  test('finds what is behind the rows that a failed run left there, one slot and one look at a time', async () => {
+    await engine.pipeline('leaves_rows', [[], [], []]);
+    await engine.start('leaves_rows');
+    const { claims } = await worker.step(1);
+    const { unsettled } = await worker.step(0, [ended(claims[0]!, 'failed')]);
+    await settleRuns(engine.context, unsettled);
+    await engine.pipeline('behind_rows', [[], [0], [0]]);
+    const run = await engine.start('behind_rows');
+    await runEverything(worker, 1);
+    expect(await engine.runRow(run)).toMatchObject({ status: 'completed' });
+    await expectInvariants(engine.database, run);
+  });
+
   test('is told when there may be more than its slots hold, also when what it took was stale', async () => {
     await engine.pipeline('stale', [[], []]);
     const run = await engine.start('stale');
