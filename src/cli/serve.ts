@@ -59,13 +59,19 @@ async function serve(config: Config): Promise<number> {
   return exitCodes.completed;
 }
 
+/** One Ctrl-C may arrive twice: from the terminal, and from npm, which passes on what its child has got already. */
+const sameSignalMs = 500;
+
 /** The first signal asks to stop; a second one ends the process at once, and the watchdog ends what it leaves. */
 function catchSignals(): { readonly first: Promise<NodeJS.Signals> } {
-  let count = 0;
+  let before: { readonly signal: NodeJS.Signals; readonly at: number } | null = null;
   const first = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
-        if (++count > 1) process.kill(process.pid, 'SIGKILL');
+        const at = performance.now();
+        const isEcho = before?.signal === signal && at - before.at < sameSignalMs;
+        if (before !== null && !isEcho) process.kill(process.pid, 'SIGKILL');
+        before ??= { signal, at };
         resolve(signal);
       });
     }
