@@ -175,6 +175,12 @@ begin
           if b.status = 'queued' then
             v_queued := v_queued + 1;
             update block_run t set queued_at = p_now where t.id = b.id;
+            if b.next_attempt_at is not null then
+              v_seq := v_seq + 1;
+              insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, block_run_id, block_uuid, attempt, reason_code, reason_message)
+                values (v_run, v_seq, p_now, 'block_retry_scheduled', r.pipeline_uuid, r.attempt, b.id, b.block_uuid, b.attempt, b.reason_code,
+                        b.block_uuid || ' is tried again at ' || to_char(b.next_attempt_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '.');
+            end if;
             insert into ready (block_run_id, run_id, label, prio, run_at)
               values (b.id, v_run, b.label, least(1000, r.busy), coalesce(b.next_attempt_at, p_now));
           else

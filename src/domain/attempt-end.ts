@@ -40,7 +40,8 @@ export function judgeAttempt(
   stopped: StopCause,
   now: Date,
 ): Verdict {
-  if (end.status === 'completed') {
+  // What ends by itself after its deadline was too late, however it ends.
+  if (end.status === 'completed' && stopped !== 'timeout') {
     return { outcome: 'completed', code: 'SUCCEEDED', message: 'It completed.', error: null, retryAt: null };
   }
   if (end.status === 'not_yet' && (stopped === null || stopped === 'shutdown')) {

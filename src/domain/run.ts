@@ -21,6 +21,8 @@ export type RunSnapshot = {
   readonly blockRunLimit: number | null;
   /** Callback runs that have not ended: the run does not end before they have. */
   readonly openCallbacks: number;
+  /** Whether somebody has cancelled it, in its present attempt. */
+  readonly isCancelRequested: boolean;
   /** In definition order. */
   readonly blocks: readonly BlockRunSnapshot[];
 };
@@ -189,26 +191,26 @@ export function planSettlement(run: RunSnapshot): RunPlan {
   return withEnd(plan, run, [...status.values()], ending, runReason);
 }
 
-/** Decides what a cancel does now: what has not begun is cancelled, what runs is told to stop, and a run with nothing left to stop ends. */
+/** Decides what a cancel does now: what has not begun is cancelled, what runs is told to stop (once), and a run of which nothing runs ends. */
 export function planCancel(run: RunSnapshot, reason: StatusReason): RunPlan {
   const blocks: BlockChange[] = [];
-  const stop: BlockRunSnapshot[] = [];
+  const running: BlockRunSnapshot[] = [];
   for (const block of run.blocks) {
     if (block.status === 'initial' || block.status === 'queued') blocks.push({ block, to: 'cancelled', reason });
     else if (block.isBetweenCalls) blocks.push({ block, to: 'cancelled', reason, bumpFence: true });
-    else if (block.status === 'running') stop.push(block);
+    else if (block.status === 'running') running.push(block);
   }
   const plan: RunPlan = {
     ...nothing,
     announcements: [{ kind: 'cancel_requested', reason }],
     blocks,
-    stop,
+    stop: running.filter((block) => !block.stopRequested),
     stopReason: reason,
     // The first cause wins: a run that already fails goes on to fail.
     ending: run.endingStatus ?? 'cancelled',
     reason: run.endingStatus === null ? reason : null,
   };
-  if (stop.length > 0 || waitsForCallbacks(run, blocks)) return plan;
+  if (running.length > 0 || waitsForCallbacks(run, blocks)) return plan;
   return { ...plan, to: plan.ending, reason: plan.reason ?? run.reason };
 }
 
@@ -222,19 +224,15 @@ export function planInvalidDefinition(message: string): RunPlan {
   };
 }
 
-/** Decides what a passed deadline does: like a cancel, but the run comes to `outcome` with TIMED_OUT. */
+/** Decides what a passed deadline does to a run that is on its way to no end yet: like a cancel, but it comes to `outcome` with TIMED_OUT. */
 export function planTimeout(run: RunSnapshot, outcome: 'failed' | 'cancelled', reason: StatusReason): RunPlan {
   const plan = planCancel(run, reason);
-  const ending = run.endingStatus ?? outcome;
   return {
     ...plan,
     announcements: [{ kind: 'timed_out', reason }],
-    ending,
-    to: plan.to === null ? null : ending,
-    error:
-      run.endingStatus === null
-        ? { blockUuid: null, type: 'Timeout', message: reason.message, stackTrace: null }
-        : null,
+    ending: outcome,
+    to: plan.to === null ? null : outcome,
+    error: { blockUuid: null, type: 'Timeout', message: reason.message, stackTrace: null },
   };
 }
 

@@ -10,10 +10,10 @@ import {
   withLostUpstreams,
 } from '../domain/retry.ts';
 import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/retry-plan.ts';
-import type { RunSnapshot } from '../domain/run.ts';
+import { type Announcement, nothing, type RunSnapshot } from '../domain/run.ts';
 import { describeVariables, maxVariableBytes, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
-import { applyRunPlans, createRun, lockRuns, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
+import { applyRunPlans, createRun, lockRun, lockRuns, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
 import { storedOutputs } from '../store/stored-outputs.ts';
 import type { EngineContext } from './context.ts';
@@ -236,12 +236,7 @@ async function retryInPlace(
   const chosen = await chooseInPlace(context, client, run, mode, input.fromBlock, pipeline);
   if (!chosen.ok) return chosen;
   const plan = planRetry(run, chosen.value, why(input));
-  const given = withoutMasks(input.variables);
-  const change = { ...why(input), message: describeVariables(given) };
-  const announcements =
-    Object.keys(given).length > 0
-      ? [...plan.announcements, { kind: 'variables_changed' as const, reason: change }]
-      : plan.announcements;
+  const announcements = [...plan.announcements, ...variablesChanged(input)];
   const retry = {
     attempt: run.attempt + 1,
     mode,
@@ -316,12 +311,22 @@ async function retryAll(
     context.now(),
   );
   if (runId === null) throw new Error('a run without an idempotency key was not created');
-  await markRetried(client, run.id);
-  return done({ runId, planned: null });
+  const reason = why(input);
+  await markRetried(client, run.id, { ...reason, message: `As run_${runId}. ${reason.message}` }, context.now());
+  const announcements = variablesChanged(input);
+  const made = announcements.length === 0 ? null : await lockRun(client, runId);
+  return done({ runId, planned: made && { run: made, plan: { ...nothing, announcements } } });
 }
 
 function why(input: RetryPipelineRunInput): StatusReason {
   return { code: 'OTHER', message: input.reason ?? `Retried by ${input.actor}.`, actor: input.actor };
+}
+
+/** What the history says about variables that were given; nothing when none were. */
+function variablesChanged(input: RetryPipelineRunInput): readonly Announcement[] {
+  const given = withoutMasks(input.variables);
+  if (Object.keys(given).length === 0) return [];
+  return [{ kind: 'variables_changed', reason: { ...why(input), message: describeVariables(given) } }];
 }
 
 function brokenNow(pipeline: { readonly uuid: string; readonly problems: readonly DefinitionProblem[] }) {

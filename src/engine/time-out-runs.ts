@@ -11,7 +11,7 @@ export async function timeOutRuns(context: EngineContext): Promise<number> {
     const message = `It ran longer than its timeout of ${timeoutSeconds} s.`;
     await context.database.transaction(async (client) => {
       const run = await lockRun(client, id);
-      if (run?.status !== 'running') return;
+      if (run?.status !== 'running' || run.endingStatus !== null) return;
       if (timeoutStatus === 'warning') {
         await noteDeadlinePassed(client, id, message, now);
         return;

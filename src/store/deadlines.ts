@@ -54,7 +54,7 @@ export async function nextDeadline(client: Client): Promise<Date | null> {
   const result = await client.query<{ at: Date | null }>({
     name: 'next-deadline',
     text: `select least(
-             (select min(timeout_at) from pipeline_run where timeout_at is not null and status = 'running'),
+             (select min(timeout_at) from pipeline_run where timeout_at is not null and status = 'running' and ending_status is null),
              (select min(sla_deadline) from pipeline_run
                where sla_deadline is not null and not passed_sla and status in ('initial', 'running'))) as at`,
   });

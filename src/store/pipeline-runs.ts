@@ -137,6 +137,7 @@ type RunRow = {
   allow_blocks_to_fail: boolean;
   block_run_limit: number | null;
   callbacks_open: number;
+  is_cancel_requested: boolean;
 };
 
 type BlockRow = {
@@ -179,7 +180,8 @@ async function loadRuns(
 ): Promise<ReadonlyMap<bigint, RunSnapshot>> {
   const runs = await client.query<RunRow>({
     name,
-    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail, block_run_limit, callbacks_open
+    text: `select id, status, ending_status, reason_code, reason_message, reason_actor, attempt, allow_blocks_to_fail, block_run_limit, callbacks_open,
+                  cancel_requested_at is not null as is_cancel_requested
              from pipeline_run where id = any($1) order by id ${lock}`,
     values: [runIds],
   });
@@ -207,6 +209,7 @@ function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
     allowBlocksToFail: run.allow_blocks_to_fail,
     blockRunLimit: run.block_run_limit,
     openCallbacks: run.callbacks_open,
+    isCancelRequested: run.is_cancel_requested,
     blocks: blocks.map((row) => ({
       id: row.id,
       uuid: row.block_uuid,
@@ -390,7 +393,7 @@ export async function unsettledRuns(client: Client): Promise<readonly bigint[]> 
   return result.rows.map((row) => row.id);
 }
 
-/** Running runs whose deadline has passed at `now`, with the outcome that their timeout asks for. */
+/** Running runs whose deadline has passed at `now`, with the outcome that their timeout asks for; those on their way to an end are left alone. */
 export async function runsPastDeadline(
   client: Client,
   now: Date,
@@ -400,7 +403,7 @@ export async function runsPastDeadline(
   const result = await client.query<{ id: bigint; timeout_status: string | null; timeout_seconds: number | null }>({
     name: 'runs-past-deadline',
     text: `select id, timeout_status, timeout_seconds from pipeline_run
-            where timeout_at is not null and status = 'running' and timeout_at <= $1 order by id limit 100`,
+            where timeout_at is not null and status = 'running' and ending_status is null and timeout_at <= $1 order by id limit 100`,
     values: [now],
   });
   return result.rows.map((row) => ({

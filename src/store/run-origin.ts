@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { StatusReason } from '../domain/lifecycle.ts';
 import type { JsonObject } from '../domain/pipeline.ts';
 
 /** What a run was made from, as far as a retry carries it on. */
@@ -44,7 +45,15 @@ export async function hasOpenRetry(client: pg.ClientBase | pg.Pool, runId: bigin
   return result.rows[0]?.id ?? null;
 }
 
-/** A newer run repeats this one: it is not the newest of its chain any more. */
-export async function markRetried(client: pg.ClientBase, runId: bigint): Promise<void> {
-  await client.query('update pipeline_run set is_newest = false where id = $1', [runId]);
+/** A newer run repeats this one, which the caller's transaction has locked: it is not the newest of its chain any more, and its history says why. */
+export async function markRetried(client: pg.ClientBase, runId: bigint, why: StatusReason, now: Date): Promise<void> {
+  await client.query({
+    name: 'mark-retried',
+    text: `with marked as (
+             update pipeline_run set is_newest = false, event_seq = event_seq + 1 where id = $1
+             returning id, event_seq, pipeline_uuid, attempt)
+           insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, actor, reason_code, reason_message)
+           select id, event_seq, $2, 'run_retried', pipeline_uuid, attempt, $3, $4, $5 from marked`,
+    values: [runId, now, why.actor, why.code, why.message],
+  });
 }

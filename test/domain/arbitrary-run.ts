@@ -30,6 +30,7 @@ export function runOf(
     allowBlocksToFail: options.allowBlocksToFail ?? false,
     blockRunLimit: options.blockRunLimit ?? null,
     openCallbacks: 0,
+    isCancelRequested: false,
     blocks: dag.map((upstream, place) => ({
       id: BigInt(place + 1),
       uuid: `b${place + 1}`,

@@ -106,6 +106,11 @@ describe('how an attempt is judged', () => {
 
   test('one that completed although it was told to stop has completed', () => {
     expect(judgeAttempt(end({}), block, 'shutdown', now).outcome).toBe('completed');
+    expect(judgeAttempt(end({}), block, 'run_ends', now).outcome).toBe('completed');
+  });
+
+  test('one that uses its grace to complete after its deadline has timed out all the same', () => {
+    expect(judgeAttempt(end({}), block, 'timeout', now)).toMatchObject({ outcome: 'failed', code: 'TIMED_OUT' });
   });
 });
 

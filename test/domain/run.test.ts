@@ -190,6 +190,12 @@ describe('block1 → {block2, block3} → block4', () => {
     expect(carriedOut(run, planCancel(run, user))).toMatchObject({ status: 'cancelled', reason: user });
   });
 
+  test('a cancel stops nothing a second time, and waits for what stops already', () => {
+    const failing = settle(at('completed', 'failed', 'running', 'initial'));
+    expect(failing.blocks[2]?.stopRequested).toBe(true);
+    expect(planCancel(failing, user)).toMatchObject({ stop: [], to: null });
+  });
+
   test('a run that fails already goes on to fail when it is cancelled: the first cause wins', () => {
     const failing = settle(at('completed', 'failed', 'running', 'initial'));
     const cancelled = carriedOut(failing, planCancel(failing, user));

@@ -3,6 +3,7 @@ import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { giveUpStops } from '../../src/engine/give-up-stops.ts';
 import { markMissedSlas } from '../../src/engine/mark-missed-slas.ts';
 import { settleRuns } from '../../src/engine/settle-runs.ts';
+import { timeOutRuns } from '../../src/engine/time-out-runs.ts';
 import { nextDeadline } from '../../src/store/deadlines.ts';
 import { claimsToStop } from '../../src/store/workers.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
@@ -73,5 +74,51 @@ test('a worker that is told to stop and never says what became of it is not wait
   expect(await claimsToStop(engine.database.pool, worker.id, held)).toEqual({ stop: [], lost: [claims[0]!.id] });
   await worker.step(0, [ended(claims[0]!)]);
   expect(await engine.statuses(runId)).toEqual(['cancelled']);
+  await expectInvariants(engine.database, runId);
+});
+
+test('6: a run is over its timeout once, however long it takes to stop; nobody is told twice, and the patience with its worker does not begin anew', async () => {
+  await engine.pipeline('over', [[]]);
+  const runId = await engine.start('over', { settings: { timeoutSeconds: 600 } });
+  await worker.step(1);
+  const started = (await engine.runRow(runId)).started_at as Date;
+  const after = (seconds: number) => engine.setNow(new Date(started.getTime() + seconds * 1000));
+  after(599);
+  expect(await timeOutRuns(engine.context)).toBe(0);
+  after(601);
+  expect(await timeOutRuns(engine.context)).toBe(1);
+  after(608);
+  expect(await timeOutRuns(engine.context)).toBe(0);
+  expect(await nextDeadline(engine.database.pool)).not.toEqual(new Date(started.getTime() + 600_000));
+  await cancelPipelineRun(engine.context, { runId, reason: null, actor: 'ada' });
+  after(617);
+  expect(await giveUpStops(engine.context, 10_000)).toBe(1);
+  await settleRuns(engine.context);
+  engine.setNow(null);
+  expect(await engine.runRow(runId)).toMatchObject({ status: 'failed', reason_code: 'TIMED_OUT', timed_out: true });
+  expect(
+    await query(`select count(*)::int as n from run_event where kind = 'timed_out' and pipeline_run_id = $1`, [runId]),
+  ).toEqual([{ n: 1 }]);
+  await expectInvariants(engine.database, runId);
+});
+
+test('40: a run that fails already is cancelled once, by however many', async () => {
+  await engine.pipeline('falling', [[], []]);
+  const runId = await engine.start('falling');
+  const { claims } = await worker.step(2);
+  await worker.step(0, [ended(claims[0]!, 'failed')]);
+  await settleRuns(engine.context);
+  const cancels = ['ada', 'grace', 'mary'].map((actor) =>
+    cancelPipelineRun(engine.context, { runId, reason: null, actor }),
+  );
+  expect((await Promise.all(cancels)).every((answer) => answer.ok)).toBe(true);
+  const asked = await query(
+    `select count(*)::int as n from run_event where kind = 'cancel_requested' and pipeline_run_id = $1`,
+    [runId],
+  );
+  expect(asked).toEqual([{ n: 1 }]);
+  await worker.step(0, [ended(claims[1]!, 'stopped')]);
+  await settleRuns(engine.context);
+  expect(await engine.runRow(runId)).toMatchObject({ status: 'failed', reason_code: 'BLOCK_FAILED' });
   await expectInvariants(engine.database, runId);
 });

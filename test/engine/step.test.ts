@@ -293,6 +293,11 @@ describe('what comes back', () => {
     const soon = new Date(Date.now() + 60_000);
     expect((await worker.step(1, [ended(claims[0]!, 'retry', { retryAt: soon })])).claims).toEqual([]);
     expect(await engine.statuses(run)).toEqual(['queued']);
+    const told = await engine.database.pool.query(
+      `select attempt, reason_message from run_event where kind = 'block_retry_scheduled' and pipeline_run_id = $1`,
+      [run],
+    );
+    expect(told.rows).toEqual([{ attempt: 1, reason_message: `b1 is tried again at ${soon.toISOString()}.` }]);
     engine.setNow(new Date(soon.getTime() + 1));
     const later = await worker.step(1);
     engine.setNow(null);

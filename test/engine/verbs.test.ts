@@ -321,6 +321,31 @@ describe('retry', () => {
     await cancel(run);
   });
 
+  test('so does that of a new run, and the old one says what repeats it and why', async () => {
+    const run = await failedRun('retry_all_told');
+    const answer = await retry(run, { mode: 'all', variables: { db_password: 'hunter2' }, reason: 'the disk is new' });
+    if (!answer.ok) throw new Error(answer.refusal.message);
+    const { runId } = answer.value;
+    const told = await engine.database.pool.query(
+      `select pipeline_run_id, kind, actor, reason_message from run_event
+        where pipeline_run_id = any($1) and kind in ('variables_changed', 'run_retried') order by 1`,
+      [[run, runId]],
+    );
+    const actor = 'ada';
+    expect(told.rows).toEqual([
+      { pipeline_run_id: run, kind: 'run_retried', actor, reason_message: `As run_${runId}. the disk is new` },
+      {
+        pipeline_run_id: runId,
+        kind: 'variables_changed',
+        actor,
+        reason_message: 'Set for this retry and later ones: db_password = "********".',
+      },
+    ]);
+    await cancel(runId);
+    await expectInvariants(engine.database, run);
+    await expectInvariants(engine.database, runId);
+  });
+
   test('a cancelled, retried and cancelled run ends right each time', async () => {
     await engine.pipeline('again_and_again', diamond);
     const run = await engine.start('again_and_again');

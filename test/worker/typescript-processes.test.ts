@@ -46,6 +46,18 @@ test('a block that takes the signal may finish when it is stopped', async () => 
   expect(inlineOf(await running.outcome)).toBe('saved');
 });
 
+test('a block that waits for nothing but the signal is left waiting', async () => {
+  await using project = createProject();
+  const running = project.start(`export default async ({ signal }) => {
+    console.log('up');
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    return 'saved';
+  }`);
+  await running.spoken;
+  running.stop(60_000);
+  expect(inlineOf(await running.outcome)).toBe('saved');
+});
+
 test('a block that fails because of the signal was stopped', async () => {
   await using project = createProject();
   const running = project.start(`import { setTimeout } from 'node:timers/promises';

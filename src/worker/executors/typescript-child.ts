@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { hear, openAsking } from './typescript-child-asking.ts';
@@ -88,7 +89,10 @@ function onStrayError(error: unknown): void {
 
 function onNothingLeft(): void {
   channel.ref();
-  currentAttempt()?.fail(
+  const attempt = currentAttempt();
+  // A block that listens for its end waits for something that can come.
+  if (attempt && getEventListeners(attempt.abort.signal, 'abort').length > 0) return;
+  attempt?.fail(
     new BlockMistake(
       'NeverSettled',
       'The block waits for something that can not come any more: its promise is pending, but no timer, socket or file is left that could settle it.',
