@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type pg from 'pg';
 import type { Database } from '../store/database.ts';
 import type { LogPoint, LogPosition } from '../store/log-position.ts';
-import { readPage, readPosition, readTail, readWindow } from '../store/run-event-log.ts';
+import { readPage, readTail, readTailPosition, readWindow } from '../store/run-event-log.ts';
 import type { LiveBatch } from './bus.ts';
 import { liveBatch } from './live-batch.ts';
 import { createPause } from './pause.ts';
@@ -77,7 +77,7 @@ export async function startTail(options: TailOptions): Promise<Tail> {
 
   async function look(client: pg.Client): Promise<void> {
     if (progress === null || !hasListeners()) {
-      const now = await readPosition(client);
+      const now = await readTailPosition(client);
       // Who came in the meantime is to see what came in the meantime.
       if (progress === null || !hasListeners()) {
         progress = { seen: now, published: now, page: null };

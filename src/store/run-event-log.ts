@@ -28,7 +28,7 @@ type EventRow = RunEventRecord & { readonly xid: string };
 
 /**
  * Readies a connection of the tail's own, for readTail. Without sequential and plain index scans only the bitmap of (xid, id) is
- * left to it, also in a plan made while the table was empty; so the plan can be kept. Pages must not be read over it.
+ * left to it, also in a plan made while the table was empty; so the plan can be kept. Nothing else must be read over it.
  */
 export async function prepareTail(client: pg.ClientBase): Promise<void> {
   await client.query(
@@ -64,13 +64,26 @@ export async function readTail(
   return { upTo: positionOf(rows[0]), entries };
 }
 
+type PositionRow = { readonly snapshot: string; readonly maxId: bigint | null };
+
+const positionSql = `select pg_current_snapshot()::text as snapshot, (select max(id) from run_event) as "maxId"`;
+
 /** The position of this moment: everything committed before the call is in it. */
 export async function readPosition(client: Client): Promise<LogPosition> {
-  const { rows } = await client.query<{ snapshot: string; maxId: bigint | null }>({
-    text: `select pg_current_snapshot()::text as snapshot, (select max(id) from run_event) as "maxId"`,
+  const { rows } = await client.query<PositionRow>({
+    text: positionSql,
     query_timeout: readTimeoutMs,
   } as pg.QueryConfig);
   return positionOf(rows[0]);
+}
+
+/** As readPosition, on a connection that is prepared for the tail: it must scan an index for once, or it reads the whole log. */
+export async function readTailPosition(client: pg.ClientBase): Promise<LogPosition> {
+  const results = (await client.query({
+    text: `begin; set local enable_indexscan = on; ${positionSql}; commit`,
+    query_timeout: readTimeoutMs,
+  } as pg.QueryConfig)) as unknown as readonly pg.QueryResult<PositionRow>[];
+  return positionOf(results[2]?.rows[0]);
 }
 
 /** The position of this moment, and an id below which lies nothing that a reader at `seen` has not seen; null: it has seen all. */
@@ -197,7 +210,7 @@ function toEntry({ xid, ...event }: EventRow): LogEntry {
   return { xid: BigInt(xid), event };
 }
 
-function positionOf(row: { readonly snapshot: string; readonly maxId: bigint | null } | undefined): LogPosition {
+function positionOf(row: PositionRow | undefined): LogPosition {
   const snapshot = parseSnapshot(row?.snapshot ?? '');
   if (!snapshot) throw new Error(`Postgres answered with a snapshot that can't be read: ${row?.snapshot}`);
   return { snapshot, maxId: row?.maxId ?? 0n };

@@ -9,6 +9,7 @@ import {
   readRunPage,
   readSeenSeq,
   readTail,
+  readTailPosition,
   readWindow,
 } from '../../src/store/run-event-log.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -35,12 +36,12 @@ beforeAll(async () => {
   reader = await log.database.connect('reader');
   await tail.query('alter table run_event set (autovacuum_enabled = off)');
   await tail.query('analyze run_event');
-  old = await readPosition(tail);
+  old = await readPosition(reader);
   for (let n = 0; n < 10; n++) await readTail(tail, old, 250);
 
   const [big, small] = (await log.createRuns(2)) as [bigint, bigint];
   for (let n = 0; n < 20; n++) await log.append(big, 5000);
-  now = await readPosition(tail);
+  now = await readPosition(reader);
   for (let n = 0; n < 10; n++) await log.append(small, 10);
   run = small;
 });
@@ -68,6 +69,13 @@ describe('behind 100,000 events, in a table that was empty when analyzed,', () =
     const { result, blocks } = await counted(tail, (client) => readTail(client, since, 250));
     expect(result.entries).toHaveLength(5);
     expect(blocks).toBeLessThan(50);
+  });
+
+  test('the position of this moment touches next to nothing, also on the connection of the tail', async () => {
+    expect((await counted(reader, readPosition)).blocks).toBeLessThan(20);
+    const before = await blocksEverFetched(tail);
+    expect(await readTailPosition(tail)).toEqual(await readPosition(reader));
+    expect((await blocksEverFetched(tail)) - before).toBeLessThan(20);
   });
 
   test('a page of a replay costs the same at the beginning and at the end', async () => {
@@ -104,17 +112,29 @@ async function counted<T>(
   client: pg.Client,
   read: (client: pg.Client) => Promise<T>,
 ): Promise<{ readonly result: T; readonly blocks: number }> {
-  const blocks = async () => {
-    const { rows } = await client.query<{ blocks: number }>(
-      `select sum(pg_stat_get_xact_blocks_fetched(oid))::int as blocks from pg_class
-        where oid = 'run_event'::regclass or oid in (select indexrelid from pg_index where indrelid = 'run_event'::regclass)`,
-    );
-    return rows[0]?.blocks ?? 0;
-  };
   await client.query('begin');
-  const before = await blocks();
+  const before = await blocksFetched(client);
   const result = await read(client);
-  const after = await blocks();
+  const after = await blocksFetched(client);
   await client.query('rollback');
   return { result, blocks: after - before };
+}
+
+/** Blocks of the log and its indexes that the present transaction looked at. */
+async function blocksFetched(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ blocks: number }>(
+    `select sum(pg_stat_get_xact_blocks_fetched(oid))::int as blocks from pg_class
+      where oid = 'run_event'::regclass or oid in (select indexrelid from pg_index where indrelid = 'run_event'::regclass)`,
+  );
+  return rows[0]?.blocks ?? 0;
+}
+
+/** As blocksFetched, of all transactions that are over, of which the connection's own are counted up to now. */
+async function blocksEverFetched(client: pg.Client): Promise<number> {
+  await client.query('select pg_stat_force_next_flush()');
+  const { rows } = await client.query<{ blocks: number }>(
+    `select sum(pg_stat_get_blocks_fetched(oid))::int as blocks from pg_class
+      where oid = 'run_event'::regclass or oid in (select indexrelid from pg_index where indrelid = 'run_event'::regclass)`,
+  );
+  return rows[0]?.blocks ?? 0;
 }
