@@ -20,28 +20,30 @@ export async function noteDeadlinePassed(
   });
 }
 
-/** Runs whose SLA has passed while they have not ended, and that are not marked yet; at most 100. */
-export async function runsPastSla(
-  client: Client,
-  now: Date,
-): Promise<readonly { readonly id: bigint; readonly slaSeconds: number | null }[]> {
-  const result = await client.query<{ id: bigint; slaSeconds: number | null }>({
+export type LateRun = { readonly id: bigint; readonly slaSeconds: number | null; readonly hasEnded: boolean };
+
+/** Runs that did not end before their SLA passed, and that are not marked yet, also when they have ended since; at most 100. */
+export async function runsPastSla(client: Client, now: Date): Promise<readonly LateRun[]> {
+  const result = await client.query<LateRun>({
     name: 'runs-past-sla',
-    text: `select id, sla_seconds as "slaSeconds" from pipeline_run
+    text: `select id, sla_seconds as "slaSeconds", false as "hasEnded" from pipeline_run
             where sla_deadline is not null and not passed_sla and status in ('initial', 'running') and sla_deadline <= $1
+           union all
+           select id, sla_seconds, true from pipeline_run
+            where sla_deadline is not null and not passed_sla and completed_at > sla_deadline
             order by id limit 100`,
     values: [now],
   });
   return result.rows;
 }
 
-/** Marks a run as late, with its event; one that is marked, or ended in the meantime, is left alone. In a transaction of its own. */
+/** Marks a run as late, with its event; one that is marked is left alone, and one that ended in time. In a transaction of its own. */
 export async function noteSlaMissed(client: pg.ClientBase, runId: bigint, message: string, now: Date): Promise<void> {
   await client.query({
     name: 'note-sla-missed',
     text: `with noted as (
              update pipeline_run set passed_sla = true, event_seq = event_seq + 1
-              where id = $1 and not passed_sla and status in ('initial', 'running')
+              where id = $1 and not passed_sla and (status in ('initial', 'running') or completed_at > sla_deadline)
              returning id, event_seq, pipeline_uuid, attempt)
            insert into run_event (pipeline_run_id, seq, at, kind, pipeline_uuid, run_attempt, reason_code, reason_message)
            select id, event_seq, $3, 'sla_missed', pipeline_uuid, attempt, 'OTHER', $2 from noted`,
@@ -49,14 +51,16 @@ export async function noteSlaMissed(client: pg.ClientBase, runId: bigint, messag
   });
 }
 
-/** The earliest instant at which a timeout or an SLA passes; null when there is none. */
+/** The earliest instant at which a timeout or an SLA passes, or passed without anybody seeing it; null when there is none. */
 export async function nextDeadline(client: Client): Promise<Date | null> {
   const result = await client.query<{ at: Date | null }>({
     name: 'next-deadline',
     text: `select least(
              (select min(timeout_at) from pipeline_run where timeout_at is not null and status = 'running' and ending_status is null),
              (select min(sla_deadline) from pipeline_run
-               where sla_deadline is not null and not passed_sla and status in ('initial', 'running'))) as at`,
+               where sla_deadline is not null and not passed_sla and status in ('initial', 'running')),
+             (select min(sla_deadline) from pipeline_run
+               where sla_deadline is not null and not passed_sla and completed_at > sla_deadline)) as at`,
   });
   return result.rows[0]?.at ?? null;
 }

@@ -54,6 +54,34 @@ test('7: an SLA of 600 s is missed by the run that is 601 s past its tick, once,
   expect(await engine.runRow(late)).toMatchObject({ passed_sla: true, status: 'completed' });
 });
 
+test('an SLA that passed while no scheduler was there is told late, once, also of a run that has ended since', async () => {
+  await engine.pipeline('unseen', [[]]);
+  const [over, inTime] = [await engine.start('unseen'), await engine.start('unseen')];
+  for (const claim of (await worker.step(2)).claims) await worker.step(0, [ended(claim)]);
+  const deadlineOf = (runId: bigint, secondsAfterItsEnd: number) =>
+    query(
+      'update pipeline_run set sla_seconds = 600, sla_deadline = completed_at + make_interval(secs => $2) where id = $1',
+      [runId, secondsAfterItsEnd],
+    );
+  await deadlineOf(over, -1);
+  await deadlineOf(inTime, 1);
+  engine.setNow(new Date(Date.now() + 60_000));
+  expect((await nextDeadline(engine.database.pool))!.getTime()).toBeLessThan(Date.now());
+  expect(await markMissedSlas(engine.context)).toBe(1);
+  expect(await markMissedSlas(engine.context)).toBe(0);
+  expect(await nextDeadline(engine.database.pool)).toBeNull();
+  engine.setNow(null);
+  expect(await engine.runRow(over)).toMatchObject({ passed_sla: true, status: 'completed' });
+  expect(await engine.runRow(inTime)).toMatchObject({ passed_sla: false, status: 'completed' });
+  expect(
+    await query(
+      `select pipeline_run_id, reason_message from run_event where kind = 'sla_missed' and pipeline_run_id = any($1)`,
+      [[over, inTime]],
+    ),
+  ).toEqual([{ pipeline_run_id: over, reason_message: 'It ended later than the 600 s that its SLA allows.' }]);
+  await expectInvariants(engine.database, over);
+});
+
 test('a worker that is told to stop and never says what became of it is not waited for: grace and five seconds later the run ends', async () => {
   await engine.pipeline('deaf', [[]]);
   const runId = await engine.start('deaf');
