@@ -7,6 +7,7 @@ import {
 import { planCancel } from '../domain/run.ts';
 import { admissionSnapshot, headOfGroup, lockPipeline } from '../store/admission.ts';
 import { applyRunPlans, lockRuns, startRuns } from '../store/pipeline-runs.ts';
+import { noteSkippedTick } from '../store/ticks.ts';
 import type { EngineContext } from './context.ts';
 
 /** Runs are started in chunks, so that a flood of starts holds no lock for long. */
@@ -77,9 +78,10 @@ async function skipRuns(context: EngineContext, skip: AdmissionPlan['skip']): Pr
     const plans = skip.flatMap(({ id, reason }) => {
       const run = runs.get(id);
       if (run?.status !== 'initial' || run.attempt > 1) return [];
-      return { run, plan: { ...planCancel(run, reason), announcements: [] } };
+      return { run, plan: { ...planCancel(run, reason), announcements: [] }, message: reason.message };
     });
     await applyRunPlans(client, plans, context.now());
+    for (const { run, message } of plans) await noteSkippedTick(client, run.id, message);
     return plans.length;
   });
 }

@@ -11,7 +11,8 @@ export async function firedKeys(
   const result = await client.query<{ trigger_id: bigint; key: string }>({
     name: 'fired-keys',
     text: `select d.trigger_id, d.key from unnest($1::bigint[], $2::text[], $3::timestamptz[]) d(trigger_id, key, date)
-            where exists (select 1 from trigger_tick t where t.trigger_id = d.trigger_id and t.key = d.key)
+            where exists (select 1 from trigger_tick t where t.trigger_id = d.trigger_id
+                            and (t.key = d.key or t.count > 1 and d.date between t.scheduled_for and t.last_scheduled_for))
                or exists (select 1 from pipeline_run r where r.trigger_id = d.trigger_id and r.execution_date = d.date
                                                         and r.cause = 'schedule')`,
     values: [ticks.map((t) => t.triggerId), ticks.map((t) => t.key), ticks.map((t) => t.scheduledFor)],
@@ -48,6 +49,32 @@ export async function completeTick(
     name: 'complete-tick',
     text: 'update trigger_tick set outcome = $2::tick_outcome, pipeline_run_id = $3, message = $4 where id = $1',
     values: [tickId, outcome, runId, message],
+  });
+}
+
+/**
+ * Says of the tick that made a run that the run was skipped by a limit. Skips in a row become one tick: that of the newest, which
+ * counts them and says since when. A run that no tick made is left alone.
+ */
+export async function noteSkippedTick(client: pg.ClientBase, runId: bigint, message: string): Promise<void> {
+  const skipped = await client.query<{ id: bigint; trigger_id: bigint; scheduled_for: Date }>({
+    name: 'note-skipped-tick',
+    text: `update trigger_tick t set outcome = 'skipped_limit', message = $2 from pipeline_run r
+            where r.id = $1 and t.trigger_id = r.trigger_id and t.pipeline_run_id = r.id and t.outcome = 'fired'
+           returning t.id, t.trigger_id, t.scheduled_for`,
+    values: [runId, message],
+  });
+  const tick = skipped.rows[0];
+  if (!tick) return;
+  await client.query({
+    name: 'fold-skipped-ticks',
+    text: `with before as (
+             select id, outcome from trigger_tick where trigger_id = $1 and last_scheduled_for < $3 and id <> $2
+              order by last_scheduled_for desc limit 1),
+           folded as (
+             delete from trigger_tick t using before b where t.id = b.id and b.outcome = 'skipped_limit' returning t.scheduled_for, t.count)
+           update trigger_tick t set scheduled_for = f.scheduled_for, count = t.count + f.count from folded f where t.id = $2`,
+    values: [tick.trigger_id, tick.id, tick.scheduled_for],
   });
 }
 

@@ -158,6 +158,57 @@ describe('skip', () => {
   });
 });
 
+test('a tick whose run was skipped says so; skips in a row are one tick with their count, and none of them is due again', async () => {
+  await engine.pipeline('often_skipped', [[]], {
+    concurrency: { pipelineRunLimit: 1, onPipelineRunLimitReached: 'skip' },
+  });
+  await engine.database.pool.query(`update trigger set status = 'inactive'`);
+  const id = await trigger('often_skipped', 'hourly', '@hourly');
+  const fireAt = async (hour: number) => {
+    engine.setNow(new Date(Date.UTC(2026, 2, 1, hour, 0, 1)));
+    const fired = await fireTriggers(engine.context);
+    await engine.admit();
+    return fired;
+  };
+  const ticks = async () => {
+    const { rows } = await engine.database.pool.query(
+      'select outcome, count, scheduled_for, last_scheduled_for, message from trigger_tick where trigger_id = $1 order by id',
+      [id],
+    );
+    return rows.map((row) => [
+      row.outcome,
+      row.count,
+      row.scheduled_for.getUTCHours(),
+      row.last_scheduled_for.getUTCHours(),
+      row.message,
+    ]);
+  };
+  const why = expect.stringContaining('pipeline_run_limit allows 1');
+  for (const hour of [10, 11, 12, 13]) expect(await fireAt(hour)).toBe(1);
+  expect(await ticks()).toEqual([
+    ['fired', 1, 10, 10, null],
+    ['skipped_limit', 3, 11, 13, why],
+  ]);
+  // Also without its run, which somebody may delete.
+  await engine.database.pool.query(
+    `delete from pipeline_run where pipeline_uuid = 'often_skipped' and reason_code = 'SKIPPED_LIMIT'`,
+  );
+  for (const hour of [11, 12, 13]) expect(await fireAt(hour)).toBe(0);
+  engine.setNow(null);
+  await endOne();
+  expect(await fireAt(14)).toBe(1);
+  expect(await fireAt(15)).toBe(1);
+  engine.setNow(null);
+  expect((await ticks()).map(([outcome, count, first, last]) => [outcome, count, first, last])).toEqual([
+    ['fired', 1, 10, 10],
+    ['skipped_limit', 3, 11, 13],
+    ['fired', 1, 14, 14],
+    ['skipped_limit', 1, 15, 15],
+  ]);
+  await engine.database.pool.query(`update trigger set status = 'inactive' where id = $1`, [id]);
+  await endOne();
+});
+
 describe('three triggers of one pipeline', () => {
   test('two may run in all: of hourly, daily and weekly the two with the oldest dates start', async () => {
     await engine.pipeline('two_in_all', [[]], { concurrency: { pipelineRunLimitAllTriggers: 2 } });
