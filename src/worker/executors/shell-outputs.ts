@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputManifest } from '../../domain/outputs.ts';
 import type { Json } from '../../domain/pipeline.ts';
 import { describeTableFile } from '../../outputs/table-file.ts';
 import type { AttemptTask } from '../executor.ts';
+import { type OutputPlace, plainManifest, writeMeta } from './output-manifest.ts';
 import { isRow, isStorableInline } from './typescript-child-json.ts';
 import { createRowWriter } from './typescript-child-rows.ts';
 
@@ -30,8 +31,6 @@ export type ShellOutput = {
   readonly collect: () => Promise<readonly OutputManifest[]>;
 };
 
-type Place = { readonly folder: string; readonly path: string };
-
 /**
  * Makes the folder of an attempt's output. `$OUTPUT` ends as `configuration.output_format` says (json when it says nothing);
  * a script may as well write to `$OUTPUT_CSV` and so on, but to one of them only.
@@ -40,7 +39,7 @@ export async function prepareOutput(
   task: Pick<AttemptTask, 'outputsRoot' | 'outputPath' | 'configuration'>,
 ): Promise<ShellOutput> {
   const path = `${task.outputPath}/output_0`;
-  const place = { path, folder: join(task.outputsRoot, path) };
+  const place = { name: 'output_0', path, folder: join(task.outputsRoot, path) };
   const fileOf = (format: ShellOutputFormat) => join(place.folder, `data.${format}`);
   const chosen = formatOf(task.configuration.output_format);
   await mkdir(place.folder, { recursive: true });
@@ -74,7 +73,7 @@ function formatOf(written: Json | undefined): ShellOutputFormat {
 }
 
 /** Null for a file that was opened and never written to. */
-async function read(format: ShellOutputFormat, file: string, place: Place): Promise<OutputManifest | null> {
+async function read(format: ShellOutputFormat, file: string, place: OutputPlace): Promise<OutputManifest | null> {
   const sizeBytes = (await sizeOf(file)) ?? 0;
   if (sizeBytes === 0) return null;
   return format === 'json' ? readJson(file, sizeBytes, place) : readTable(format, file, sizeBytes, place);
@@ -84,16 +83,16 @@ async function readTable(
   format: 'csv' | 'parquet',
   file: string,
   sizeBytes: number,
-  place: Place,
+  place: OutputPlace,
 ): Promise<OutputManifest> {
   const { columns, rowCount } = await describeTableFile(format, file).catch((error: Error) => {
     throw new OutputNotReadable(`What the block wrote as its output is no ${format} file: ${error.message}`);
   });
   const table = { kind: 'table', format, columns, rowCount, columnCount: columns.length, sizeBytes } as const;
-  return withMeta(place, { ...base(place), ...table, file: `data.${format}` });
+  return writeMeta(place, { ...plainManifest(place), ...table, file: `data.${format}` });
 }
 
-async function readJson(file: string, sizeBytes: number, place: Place): Promise<OutputManifest> {
+async function readJson(file: string, sizeBytes: number, place: OutputPlace): Promise<OutputManifest> {
   if (sizeBytes > mostJsonBytes) {
     throw new OutputNotReadable(
       `The block wrote ${Math.round(sizeBytes / 1024 ** 2)} MB of JSON; the most is 16 MB. Write CSV or Parquet ($OUTPUT_CSV, $OUTPUT_PARQUET).`,
@@ -107,9 +106,9 @@ async function readJson(file: string, sizeBytes: number, place: Place): Promise<
     return storeRows(value as readonly Json[], file, place, isInline);
   }
   const kind = typeof value === 'string' ? 'text' : 'json';
-  if (!isInline) return withMeta(place, { ...base(place), sizeBytes });
+  if (!isInline) return writeMeta(place, { ...plainManifest(place), sizeBytes });
   await rm(place.folder, { recursive: true, force: true });
-  return { ...base(place), kind, inline: value, sizeBytes: Buffer.byteLength(inlined) };
+  return { ...plainManifest(place), kind, inline: value, sizeBytes: Buffer.byteLength(inlined) };
 }
 
 function parse(text: string): Json {
@@ -124,36 +123,22 @@ function parse(text: string): Json {
 async function storeRows(
   rows: readonly Json[],
   file: string,
-  place: Place,
+  place: OutputPlace,
   isInline: boolean,
 ): Promise<OutputManifest> {
-  const writer = createRowWriter(place.folder, 'output_0');
+  const writer = createRowWriter(place.folder, place.name);
   for (const row of rows) writer.add(row);
   const { columns, rowCount, sizeBytes } = writer.end(() => isInline);
-  const table = { ...base(place), kind: 'table', columns, rowCount, columnCount: columns.length, sizeBytes } as const;
+  const table = {
+    ...plainManifest(place),
+    kind: 'table',
+    columns,
+    rowCount,
+    columnCount: columns.length,
+    sizeBytes,
+  } as const;
   await rm(isInline ? place.folder : file, { recursive: true, force: true });
-  return isInline ? { ...table, inline: rows } : withMeta(place, { ...table, file: 'data.jsonl', format: 'jsonl' });
-}
-
-async function withMeta(place: Place, manifest: OutputManifest): Promise<OutputManifest> {
-  await writeFile(join(place.folder, 'meta.json'), JSON.stringify(manifest));
-  return manifest;
-}
-
-function base({ path }: Place): OutputManifest {
-  return {
-    name: 'output_0',
-    kind: 'json',
-    path,
-    file: 'data.json',
-    format: 'json',
-    pythonType: null,
-    mimeType: null,
-    columns: [],
-    rowCount: null,
-    columnCount: null,
-    sizeBytes: 0,
-  };
+  return isInline ? { ...table, inline: rows } : writeMeta(place, { ...table, file: 'data.jsonl', format: 'jsonl' });
 }
 
 async function sizeOf(file: string): Promise<number | null> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Outputs } from '../../block.ts';
 import type { OutputManifest } from '../../domain/outputs.ts';
+import { type OutputPlace, plainManifest, writeMeta } from './output-manifest.ts';
 import { isRow, isStorableInline, jsonText, readBack } from './typescript-child-json.ts';
 import { say } from './typescript-child-logs.ts';
 import { createRowWriter, type WrittenRows } from './typescript-child-rows.ts';
@@ -17,12 +18,13 @@ export type StoredOutputs = {
   readonly values: readonly unknown[];
 };
 
-export type OutputPlace = { readonly outputsRoot: string; readonly outputPath: string };
-
 const inlineBytes = 4096;
 const largeBytes = 100 * 1024 ** 2;
 
-export async function storeOutputs(returned: unknown, place: OutputPlace): Promise<StoredOutputs> {
+export async function storeOutputs(
+  returned: unknown,
+  place: { readonly outputsRoot: string; readonly outputPath: string },
+): Promise<StoredOutputs> {
   if (returned === undefined || returned === null) return { manifests: [], values: [] };
   const values = returned instanceof Outputs ? returned.values : [returned];
   const manifests: OutputManifest[] = [];
@@ -46,9 +48,7 @@ function warnOfSize({ name, sizeBytes }: OutputManifest): void {
   );
 }
 
-type Target = { readonly name: string; readonly path: string; readonly folder: string };
-
-async function storeOne(value: unknown, target: Target): Promise<OutputManifest> {
+async function storeOne(value: unknown, target: OutputPlace): Promise<OutputManifest> {
   if (typeof value === 'string') return storeText(value, target);
   if (ArrayBuffer.isView(value))
     return storeBytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), target);
@@ -58,9 +58,10 @@ async function storeOne(value: unknown, target: Target): Promise<OutputManifest>
   return storeJson(value, target);
 }
 
-function storeText(value: string, target: Target): OutputManifest {
+function storeText(value: string, target: OutputPlace): OutputManifest {
   const text = JSON.stringify(value);
-  if (fitsInline(text)) return { ...base(target), kind: 'text', inline: value, sizeBytes: Buffer.byteLength(text) };
+  if (fitsInline(text))
+    return { ...plainManifest(target), kind: 'text', inline: value, sizeBytes: Buffer.byteLength(text) };
   return withFile(target, Buffer.from(value), {
     kind: 'text',
     file: 'data.txt',
@@ -69,7 +70,7 @@ function storeText(value: string, target: Target): OutputManifest {
   });
 }
 
-function storeBytes(bytes: Uint8Array, target: Target): OutputManifest {
+function storeBytes(bytes: Uint8Array, target: OutputPlace): OutputManifest {
   return withFile(target, bytes, {
     kind: 'binary',
     file: 'data.bin',
@@ -79,13 +80,13 @@ function storeBytes(bytes: Uint8Array, target: Target): OutputManifest {
   });
 }
 
-function storeJson(value: unknown, target: Target): OutputManifest {
+function storeJson(value: unknown, target: OutputPlace): OutputManifest {
   const text = jsonText(value, target.name);
-  if (fitsInline(text)) return { ...base(target), inline: readBack(text), sizeBytes: Buffer.byteLength(text) };
+  if (fitsInline(text)) return { ...plainManifest(target), inline: readBack(text), sizeBytes: Buffer.byteLength(text) };
   return withFile(target, Buffer.from(text), {});
 }
 
-function storeRows(rows: readonly unknown[], target: Target): OutputManifest {
+function storeRows(rows: readonly unknown[], target: OutputPlace): OutputManifest {
   const writer = createRowWriter(target.folder, target.name);
   for (const row of rows) writer.add(row);
   return tableOf(writer.end(fitsInline), target);
@@ -93,46 +94,32 @@ function storeRows(rows: readonly unknown[], target: Target): OutputManifest {
 
 async function storeGenerated(
   rows: Iterable<unknown> | AsyncIterable<unknown>,
-  target: Target,
+  target: OutputPlace,
 ): Promise<OutputManifest> {
   const writer = createRowWriter(target.folder, target.name);
   for await (const row of rows) writer.add(row);
   return tableOf(writer.end(fitsInline), target);
 }
 
-function tableOf(rows: WrittenRows, target: Target): OutputManifest {
+function tableOf(rows: WrittenRows, target: OutputPlace): OutputManifest {
   const { columns, rowCount, sizeBytes } = rows;
-  const facts = { ...base(target), kind: 'table', columns, rowCount, columnCount: columns.length, sizeBytes } as const;
+  const facts = {
+    ...plainManifest(target),
+    kind: 'table',
+    columns,
+    rowCount,
+    columnCount: columns.length,
+    sizeBytes,
+  } as const;
   if (rows.text !== null) return { ...facts, inline: readBack(`[${rows.text.trimEnd().replaceAll('\n', ',')}]`) };
   return writeMeta(target, { ...facts, file: 'data.jsonl', format: 'jsonl' });
 }
 
-function withFile(target: Target, data: Uint8Array, facts: Partial<OutputManifest>): OutputManifest {
-  const manifest = { ...base(target), ...facts, sizeBytes: data.length };
+function withFile(target: OutputPlace, data: Uint8Array, facts: Partial<OutputManifest>): OutputManifest {
+  const manifest = { ...plainManifest(target), ...facts, sizeBytes: data.length };
   mkdirSync(target.folder, { recursive: true });
   writeFileSync(join(target.folder, manifest.file), data);
   return writeMeta(target, manifest);
-}
-
-function writeMeta(target: Target, manifest: OutputManifest): OutputManifest {
-  writeFileSync(join(target.folder, 'meta.json'), JSON.stringify(manifest));
-  return manifest;
-}
-
-function base(target: Target): OutputManifest {
-  return {
-    name: target.name,
-    kind: 'json',
-    path: target.path,
-    file: 'data.json',
-    format: 'json',
-    pythonType: null,
-    mimeType: null,
-    columns: [],
-    rowCount: null,
-    columnCount: null,
-    sizeBytes: 0,
-  };
 }
 
 function fitsInline(text: string): boolean {
