@@ -57,6 +57,8 @@ const doors: readonly { readonly name: string; readonly file: string; readonly r
   { name: 'startRuns', file: 'store/pipeline-runs.ts', room: 'engine' },
   { name: 'applyRunPlan', file: 'store/pipeline-runs.ts', room: 'engine' },
   { name: 'applyRunPlans', file: 'store/pipeline-runs.ts', room: 'engine' },
+  { name: 'cancelWholeRuns', file: 'store/whole-runs.ts', room: 'engine' },
+  { name: 'retryWholeRuns', file: 'store/whole-runs.ts', room: 'engine' },
   { name: 'step', file: 'store/step.ts', room: 'worker' },
 ];
 

@@ -1,12 +1,16 @@
 import type pg from 'pg';
-import { isTerminalRun } from '../domain/lifecycle.ts';
+import { isTerminalRun, type StatusReason } from '../domain/lifecycle.ts';
 import { type Answer, done, refused } from '../domain/refusal.ts';
 import { planCancel, type RunSnapshot } from '../domain/run.ts';
-import { applyRunPlans, lockRuns, type PlannedRun } from '../store/pipeline-runs.ts';
+import { isCancelledAsWhole } from '../domain/whole-run.ts';
+import { applyRunPlans, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
+import { cancelWholeRuns, lockRunOutlines } from '../store/whole-runs.ts';
 import type { EngineContext } from './context.ts';
-import { type DecidedRun, noSuchRun } from './decided-run.ts';
+import { noSuchRun } from './decided-run.ts';
 
-export type CancelPipelineRunInput = { readonly runId: bigint; readonly reason: string | null; readonly actor: string };
+type CancelReason = { readonly reason: string | null; readonly actor: string };
+
+export type CancelPipelineRunInput = CancelReason & { readonly runId: bigint };
 
 /**
  * Cancels a run: what has not begun is cancelled at once, what runs is stopped by its worker, and the run ends when nothing of
@@ -28,35 +32,48 @@ export async function cancelRuns(
   context: EngineContext,
   client: pg.ClientBase,
   runIds: readonly bigint[],
-  why: { readonly reason: string | null; readonly actor: string },
+  why: CancelReason,
 ): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
-  const runs = await lockRuns(client, runIds);
-  const plans: PlannedRun[] = [];
-  const answers = runIds.map((runId) => {
-    const run = runs.get(runId);
-    const decided = run ? decideCancel(run, why) : noSuchRun(runId);
-    if (!decided.ok) return decided;
-    if (decided.value.planned) plans.push(decided.value.planned);
-    return done({ runId });
-  });
-  await applyRunPlans(client, plans, context.now());
-  return answers;
+  const outlines = await lockRunOutlines(client, runIds);
+  const whole = [...outlines.values()].filter(isCancelledAsWhole).map((run) => run.id);
+  await cancelWholeRuns(client, whole, reasonOf(why), context.now());
+
+  const isDone = new Set(whole);
+  const refusals = new Map(runIds.map((id) => [id, refuseCancel(id, outlines.get(id))]));
+  const runs = await readRuns(
+    client,
+    runIds.filter((id) => !isDone.has(id) && !refusals.get(id)),
+  );
+  const planned = [...runs.values()].flatMap((run) => planOfCancel(run, why) ?? []);
+  await applyRunPlans(client, planned, context.now());
+  return runIds.map((runId) => refusals.get(runId) ?? done({ runId }));
 }
 
-/** What a cancel of the run does, without doing it. */
+/** Whether the run may be cancelled, without doing it. */
 export function decideCancel(
-  run: RunSnapshot,
-  { reason, actor }: { readonly reason: string | null; readonly actor: string },
-): Answer<DecidedRun> {
-  if (isTerminalRun(run.status)) {
-    return refused({
-      code: 'INVALID_STATE',
-      currentStatus: run.status,
-      message: `The run is already ${run.status}; there is nothing left to cancel.`,
-    });
-  }
-  if (run.endingStatus === 'cancelled') return done({ runId: run.id, planned: null });
+  runId: bigint,
+  run: Pick<RunSnapshot, 'status'> | undefined,
+): Answer<{ readonly runId: bigint }> {
+  return refuseCancel(runId, run) ?? done({ runId });
+}
+
+function refuseCancel(runId: bigint, run: Pick<RunSnapshot, 'status'> | undefined): Answer<never> | null {
+  if (!run) return noSuchRun(runId);
+  if (!isTerminalRun(run.status)) return null;
+  return refused({
+    code: 'INVALID_STATE',
+    currentStatus: run.status,
+    message: `The run is already ${run.status}; there is nothing left to cancel.`,
+  });
+}
+
+/** What a cancel changes; null when it was cancelled before. */
+function planOfCancel(run: RunSnapshot, why: CancelReason): PlannedRun | null {
+  if (run.isCancelRequested) return null;
+  return { run, plan: planCancel(run, reasonOf(why)), options: { cancelRequested: true } };
+}
+
+function reasonOf({ reason, actor }: CancelReason): StatusReason {
   const message = reason ? `Cancelled by ${actor}: ${reason}` : `Cancelled by ${actor}.`;
-  const plan = planCancel(run, { code: 'CANCELLED_BY_USER', message, actor });
-  return done({ runId: run.id, planned: { run, plan, options: { cancelRequested: true } } });
+  return { code: 'CANCELLED_BY_USER', message, actor };
 }

@@ -9,10 +9,9 @@ import {
   itemsAfter,
   type PredictedItem,
 } from '../store/batches.ts';
-import { readRuns } from '../store/pipeline-runs.ts';
+import { readRunOutlines } from '../store/whole-runs.ts';
 import { decideCancel } from './cancel-pipeline-run.ts';
 import type { EngineContext } from './context.ts';
-import { noSuchRun } from './decided-run.ts';
 import { decideDelete } from './delete-pipeline-runs.ts';
 import { previewRetries } from './retry-pipeline-run.ts';
 
@@ -51,7 +50,7 @@ async function predict(
           client,
           runs.map((runId) => ({ ...work.retry, runId, reason, actor })),
         ).then((plans) => plans.map((plan) => ({ refusal: plan.refused, plan })))
-      : (await judge(client, work.action, runs, { actor, reason })).map(predictionOf);
+      : (await judge(client, work.action, runs)).map(predictionOf);
   const ofRuns = predictions.values();
   return items.map(({ givenId }) => (givenId === null ? ofRuns.next().value! : predictionOf(notARunId(givenId))));
 }
@@ -67,12 +66,10 @@ async function judge(
   client: pg.ClientBase,
   action: 'cancel' | 'delete',
   runIds: readonly bigint[],
-  why: { readonly actor: string; readonly reason: string | null },
 ): Promise<readonly Answer<unknown>[]> {
-  const runs = await readRuns(client, runIds);
+  const runs = await readRunOutlines(client, runIds);
   return runIds.map((runId) => {
     const run = runs.get(runId);
-    if (action === 'delete') return decideDelete(runId, run);
-    return run ? decideCancel(run, why) : noSuchRun(runId);
+    return action === 'delete' ? decideDelete(runId, run) : decideCancel(runId, run);
   });
 }

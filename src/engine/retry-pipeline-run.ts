@@ -13,14 +13,16 @@ import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/re
 import { type Announcement, nothing, type RunSnapshot } from '../domain/run.ts';
 import { describeVariables, maxVariableBytes, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
-import { applyRunPlans, createRun, lockRun, lockRuns, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
+import { applyRunPlans, createRun, lockRun, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
 import { storedOutputs } from '../store/stored-outputs.ts';
+import { lockRunOutlines, retryWholeRuns } from '../store/whole-runs.ts';
 import type { EngineContext } from './context.ts';
 import { type DecidedRun, noRun, noSuchRun } from './decided-run.ts';
+import { retriedAsWholes } from './retry-whole-runs.ts';
 
-export type RetryPipelineRunInput = {
-  readonly runId: bigint;
+/** How runs are retried. */
+export type RetryWay = {
   /** incomplete and from_block repeat in the same run; all makes a new run. */
   readonly mode: 'incomplete' | 'from_block' | 'all';
   /** With mode from_block: a block uuid of the run. */
@@ -28,10 +30,17 @@ export type RetryPipelineRunInput = {
   /** Override the run's variables from now on. A value equal to its mask means unchanged. */
   readonly variables: JsonObject;
   readonly reason: string | null;
-  /** Refuses a run whose attempt is another: one effect for many callers. */
-  readonly expectedAttempt: number | null;
   readonly actor: string;
 };
+
+/** A run that is to be retried. */
+export type RunToRetry = {
+  readonly runId: bigint;
+  /** Refuses a run whose attempt is another: one effect for many callers. */
+  readonly expectedAttempt: number | null;
+};
+
+export type RetryPipelineRunInput = RetryWay & RunToRetry;
 
 /** Retries a run that has ended. Answers with the same run for incomplete and from_block, with the new one for all. */
 export async function retryPipelineRun(
@@ -39,7 +48,7 @@ export async function retryPipelineRun(
   input: RetryPipelineRunInput,
 ): Promise<Answer<{ readonly runId: bigint }>> {
   const [answer = noSuchRun(input.runId)] = await context.database.transaction((client) =>
-    retryRuns(context, client, [input]),
+    retryRuns(context, client, [input], input),
   );
   if (answer.ok) context.wake('admission', 'events');
   return answer;
@@ -49,19 +58,32 @@ export async function retryPipelineRun(
 export async function retryRuns(
   context: EngineContext,
   client: pg.ClientBase,
-  inputs: readonly RetryPipelineRunInput[],
+  inputs: readonly RunToRetry[],
+  way: RetryWay,
 ): Promise<readonly Answer<{ readonly runId: bigint }>[]> {
-  const runIds = inputs.map((input) => input.runId);
-  const runs = await lockRuns(client, runIds);
-  const origins = await runOrigins(client, runIds);
   const pipelineOf = pipelinesOnce(context, client);
+  const outlines = await lockRunOutlines(
+    client,
+    inputs.map((input) => input.runId),
+  );
+  const whole = await retriedAsWholes(context, client, inputs, outlines, way, pipelineOf);
+  await retryWholeRuns(client, whole, why(way), way.reason, context.now());
+
+  const isDone = new Set(whole.map((run) => run.id));
+  const rest = [...outlines.keys()].filter((id) => !isDone.has(id));
+  const runs = await readRuns(client, rest);
+  const origins = await runOrigins(client, rest);
   const plans: PlannedRun[] = [];
   const answers: Answer<{ readonly runId: bigint }>[] = [];
   for (const input of inputs) {
-    const run = runs.get(input.runId);
-    const origin = origins.get(input.runId);
-    const decided =
-      run && origin ? await retryRun(context, client, run, origin, input, pipelineOf) : noSuchRun(input.runId);
+    const { runId } = input;
+    const run = runs.get(runId);
+    const origin = origins.get(runId);
+    const decided = isDone.has(runId)
+      ? done({ runId, planned: null })
+      : run && origin
+        ? await retryRun(context, client, run, origin, { ...way, ...input }, pipelineOf)
+        : noSuchRun(runId);
     if (decided.ok && decided.value.planned) plans.push(decided.value.planned);
     answers.push(decided.ok ? done({ runId: decided.value.runId }) : decided);
   }
@@ -69,7 +91,8 @@ export async function retryRuns(
   return answers;
 }
 
-type PipelineOf = (uuid: string) => Promise<CurrentPipeline | null>;
+/** The pipeline as it stands now. */
+export type PipelineOf = (uuid: string) => Promise<CurrentPipeline | null>;
 
 /** Many runs are of few pipelines: each is looked up once. */
 function pipelinesOnce(context: EngineContext, client: pg.ClientBase | pg.Pool): PipelineOf {
@@ -318,7 +341,7 @@ async function retryAll(
   return done({ runId, planned: made && { run: made, plan: { ...nothing, announcements } } });
 }
 
-function why(input: RetryPipelineRunInput): StatusReason {
+function why(input: Pick<RetryWay, 'reason' | 'actor'>): StatusReason {
   return { code: 'OTHER', message: input.reason ?? `Retried by ${input.actor}.`, actor: input.actor };
 }
 

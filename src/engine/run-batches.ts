@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { notARunId } from '../domain/batch.ts';
+import { type BatchAction, notARunId } from '../domain/batch.ts';
 import type { Answer } from '../domain/refusal.ts';
 import {
   type Batch,
@@ -12,7 +12,7 @@ import {
   runningBatches,
 } from '../store/batches.ts';
 import { cancelRuns } from './cancel-pipeline-run.ts';
-import type { EngineContext } from './context.ts';
+import type { EngineContext, WakeTopic } from './context.ts';
 import { deletePipelineRuns } from './delete-pipeline-runs.ts';
 import { retryRuns } from './retry-pipeline-run.ts';
 
@@ -21,6 +21,9 @@ import { retryRuns } from './retry-pipeline-run.ts';
  * for all of them. A deleted run takes its block runs and attempts along.
  */
 const chunkSize = { retry: 100, cancel: 100, delete: 25 } as const;
+
+/** Runs may be large: a chunk ends with the run with which it reaches so many block runs. */
+const enoughBlockRuns = 2000;
 
 /** Pieces of one batch before it is another one's turn, and before a scheduler that is told to stop can. */
 const chunksInARow = 5;
@@ -36,9 +39,8 @@ export async function runBatches(context: EngineContext): Promise<number> {
   const failures: unknown[] = [];
   for (const id of await runningBatches(pool)) {
     try {
-      let chunk = await runChunk(context, id, { ifFree: true });
-      for (let n = 1; chunk && n < chunksInARow; n++) chunk = await runChunk(context, id, { ifFree: true });
-      if (chunk) unfinished++;
+      const { isOver } = await runChunks(context, id, { ifFree: true, most: chunksInARow });
+      if (!isOver) unfinished++;
     } catch (error) {
       // The others must not wait for this one.
       failures.push(error);
@@ -50,24 +52,55 @@ export async function runBatches(context: EngineContext): Promise<number> {
 
 /** Carries out a batch until at least `items` of it are done, or it has ended. */
 export async function runBatchUntil(context: EngineContext, id: bigint, items: number): Promise<void> {
-  let done = 0;
-  while (done < items) {
-    const chunk = await runChunk(context, id, { ifFree: false });
-    if (!chunk) return;
-    done = chunk.done;
+  for (let isOver = false, done = 0; !isOver && done < items; ) {
+    ({ isOver, done } = await runChunks(context, id, { ifFree: false, most: 1 }));
   }
 }
 
-/** Does the next piece of a batch; null when there is none, or it was the last. */
+type Progress = { readonly done: number; readonly isOver: boolean };
+
+/**
+ * Does the next chunks of a batch, and then wakes whom they concern: once, because each round that is woken takes time from the next
+ * chunk. Who only listens is told of each.
+ */
+async function runChunks(
+  context: EngineContext,
+  id: bigint,
+  { ifFree, most }: { readonly ifFree: boolean; readonly most: number },
+): Promise<Progress> {
+  const topics = new Set<WakeTopic>();
+  let progress: Progress = { done: 0, isOver: false };
+  try {
+    for (let n = 0; n < most && !progress.isOver; n++) {
+      const chunk = await runChunk(context, id, ifFree);
+      if (!chunk) return { ...progress, isOver: true };
+      context.wake('events');
+      for (const topic of woken[chunk.action]) topics.add(topic);
+      progress = { done: chunk.done, isOver: chunk.done >= chunk.total };
+    }
+    return progress;
+  } finally {
+    context.wake(...topics);
+  }
+}
+
+const woken: Readonly<Record<BatchAction, readonly WakeTopic[]>> = {
+  cancel: ['stop', 'ends', 'admission', 'callbacks'],
+  retry: ['admission'],
+  // What deleted runs have stored is still to be cleared away.
+  delete: ['batches'],
+};
+
+/** Does the next piece of a batch in one commit; null when there is none, or, with `ifFree`, when somebody else is at it. */
 async function runChunk(
   context: EngineContext,
   id: bigint,
-  { ifFree }: { readonly ifFree: boolean },
-): Promise<{ readonly done: number } | null> {
-  const chunk = await context.database.transaction(async (client) => {
+  ifFree: boolean,
+): Promise<{ readonly action: BatchAction; readonly done: number; readonly total: number } | null> {
+  return context.database.transaction(async (client) => {
     const batch = await lockRunningBatch(client, id, ifFree);
     if (!batch) return null;
-    const items = untilRepeated(await itemsAfter(client, id, batch.done, chunkSize[batch.work.action]));
+    const items = chunkOf(await itemsAfter(client, id, batch.done, chunkSize[batch.work.action]));
     const answers = await actOn(context, client, batch, items);
     const isPlain = items.every(({ runId, givenId }, index) => {
       const answer = answers[index]!;
@@ -89,18 +122,18 @@ async function runChunk(
       );
     return { action: batch.work.action, done: batch.done + items.length, total: batch.total };
   });
-  if (!chunk) return null;
-  context.wake('batches', 'events');
-  if (chunk.action === 'cancel') context.wake('stop', 'ends', 'admission', 'callbacks');
-  else if (chunk.action === 'retry') context.wake('admission');
-  return chunk.done < chunk.total ? chunk : null;
 }
 
-/** A run that was named twice is acted on twice, one after the other: a piece ends before the second time. */
-function untilRepeated(items: readonly BatchItem[]): readonly BatchItem[] {
+/** A run that was named twice is acted on twice, one after the other: a chunk ends before the second time, or when it is large enough. */
+function chunkOf(items: readonly BatchItem[]): readonly BatchItem[] {
   const seen = new Set<bigint>();
   const repeated = items.findIndex(({ runId, givenId }) => givenId === null && seen.size === seen.add(runId).size);
-  return repeated === -1 ? items : items.slice(0, repeated);
+  let blockRuns = 0;
+  const last = items.findIndex((item) => {
+    blockRuns += item.blockRuns;
+    return blockRuns >= enoughBlockRuns;
+  });
+  return items.slice(0, Math.min(repeated === -1 ? Infinity : repeated, last === -1 ? Infinity : last + 1));
 }
 
 /** One answer for each item, in order. */
@@ -130,18 +163,12 @@ function act(
       return deletePipelineRuns(context, client, runIds, { reason, actor });
     case 'retry': {
       const { retry } = work;
-      return retryRuns(
-        context,
-        client,
-        items.map(({ runId, frozenAttempt }) => ({
-          ...retry,
-          runId,
-          reason,
-          actor,
-          // A plan is for the attempt that it was made for.
-          expectedAttempt: retry.expectedAttempt ?? frozenAttempt,
-        })),
-      );
+      // A plan is for the attempt that it was made for.
+      const runs = items.map(({ runId, frozenAttempt }) => ({
+        runId,
+        expectedAttempt: retry.expectedAttempt ?? frozenAttempt,
+      }));
+      return retryRuns(context, client, runs, { ...retry, reason, actor });
     }
   }
 }

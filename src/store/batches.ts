@@ -161,6 +161,8 @@ export type BatchItem = {
   readonly givenId: string | null;
   /** Of a plan that is carried out: the attempt of the run that it was made for. */
   readonly frozenAttempt: number | null;
+  /** How many block runs the run has. */
+  readonly blockRuns: number;
 };
 
 /** The items after the first `done`. */
@@ -172,8 +174,10 @@ export async function itemsAfter(
 ): Promise<readonly BatchItem[]> {
   const result = await client.query<BatchItem>({
     name: 'batch-items-after',
-    text: `select position, pipeline_run_id as "runId", given_id as "givenId", frozen_attempt as "frozenAttempt"
-             from batch_item where batch_id = $1 and position > $2 and position <= $2 + $3 order by position`,
+    text: `select i.position, i.pipeline_run_id as "runId", i.given_id as "givenId", i.frozen_attempt as "frozenAttempt",
+                  coalesce(r.blocks_total, 0) as "blockRuns"
+             from batch_item i left join pipeline_run r on r.id = i.pipeline_run_id
+            where i.batch_id = $1 and i.position > $2 and i.position <= $2 + $3 order by i.position`,
     values: [batchId, done, limit],
   });
   return result.rows;

@@ -116,6 +116,22 @@ test('a hundred end within the request, and the rest goes on by itself', async (
   await expectInvariants(engine.database);
 });
 
+test('large runs go in pieces of few, each in a commit of its own, so that nobody waits long', async () => {
+  await engine.pipeline(
+    'wide',
+    Array.from({ length: 700 }, () => []),
+  );
+  const runs: bigint[] = [];
+  for (let i = 0; i < 4; i++) runs.push(await engine.start('wide'));
+  const batch = await begin(cancel, byId(...runs));
+  expect(await statusOf(batch)).toMatchObject({ status: 'completed', succeeded: 4 });
+  const commits = await ask(
+    `select count(*)::int as runs from run_event where kind = 'cancel_requested' group by xid::text order by min(id)`,
+  );
+  expect(commits).toEqual([{ runs: 3 }, { runs: 1 }]);
+  await expectInvariants(engine.database);
+});
+
 test('a run that is made after the batch is not of it', async () => {
   await startRuns(110);
   const batch = await begin(cancel, everyRun);
