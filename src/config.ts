@@ -50,10 +50,12 @@ const wholeNumber = (from: number, to: number) =>
     .regex(/^\d+$/, `must be a whole number from ${from} to ${to}`)
     .transform(Number)
     .refine((n) => n >= from && n <= to, `must be a whole number from ${from} to ${to}`);
+/** A day at most: timers of more than 24 days would go off at once. */
 const seconds = z
   .string()
-  .regex(/^\d+(\.\d+)?$/, 'must be a number of seconds')
-  .transform(Number);
+  .regex(/^\d+(\.\d+)?$/, 'must be a number of seconds from 0 to 86400')
+  .transform(Number)
+  .refine((n) => n <= 86_400, 'must be a number of seconds from 0 to 86400');
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -67,7 +69,12 @@ const settings = {
   dataDir: { flag: '--data-dir', schema: z.string().min(1, 'must name a directory') },
   databaseUrl: {
     flag: '--database-url',
-    schema: z.string().refine(isPostgresUrl, 'must look like postgres://user:password@host:5432/database'),
+    schema: z
+      .string()
+      .refine(
+        isPostgresUrl,
+        'must look like postgres://user:password@host:5432/database, with special characters written as %40 and the like',
+      ),
   },
   role: {
     flag: '--role',
@@ -164,7 +171,13 @@ function sslOf(mode: string | null): ConnectionSettings['ssl'] {
 }
 
 function isPostgresUrl(text: string): boolean {
-  return /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? '');
+  if (!/^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? '')) return false;
+  try {
+    return parseDatabaseUrl(text).port > 0;
+  } catch {
+    // A % that stands for nothing.
+    return false;
+  }
 }
 
 /** A database URL may hold a password: it is never repeated. */

@@ -90,6 +90,8 @@ async function readApplied(client: pg.Client): Promise<readonly Applied[]> {
 /** What is still to be applied, in order. Throws MigrationError when database and folder contradict each other. */
 function pending(migrations: readonly Migration[], applied: readonly Applied[]): readonly Migration[] {
   const known = new Map(migrations.map(({ name, checksum }) => [name, checksum]));
+  if (applied[0] && !applied.some(({ name }) => known.has(name)))
+    throw new MigrationError('another_program', applied[0].name);
   for (const { name, checksum, finished } of applied) {
     if (!known.has(name)) throw new MigrationError('database_is_newer', name);
     if (!finished) throw new MigrationError('left_unfinished', name);

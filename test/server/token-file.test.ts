@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -42,3 +42,14 @@ it.each(['', 'short', 'x'.repeat(43).replace('x', '!')])(
     expect(await readFile(path, 'utf8')).toBe(content);
   },
 );
+
+it('a directory in its place, or a place where nothing can be kept, is named with what to do', async () => {
+  const dir = await dataDir();
+  await mkdir(join(dir, 'admin-token'));
+  await writeFile(join(dir, 'a-file'), '');
+  for (const place of [dir, join(dir, 'a-file')])
+    await expect(loadOrCreateToken(place)).rejects.toMatchObject({
+      name: 'TokenFileError',
+      message: expect.stringContaining(`can't be kept in ${place}/admin-token`),
+    });
+});

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -88,6 +89,13 @@ describe('a person who starts Penstock in a folder', () => {
                 current_setting('server_encoding') as encoding, upper('iä') as upper, 'Z' < 'a' as bytewise`,
       ),
     ).toEqual([{ fsync: 'on', commit: 'on', encoding: 'UTF8', upper: 'IÄ', bytewise: true }]);
+  });
+
+  test('may copy it: one that the copy opened to everybody is closed again', async () => {
+    useEarlierDatabase();
+    chmodSync(join(dataDir, 'postgres/data'), 0o755);
+    await start();
+    expect(statSync(join(dataDir, 'postgres/data')).mode & 0o777).toBe(0o700);
   });
 
   test('may have a very long path', async () => {

@@ -109,6 +109,16 @@ describe('a folder of migrations', () => {
     });
   });
 
+  test("leaves another program's database alone, which Prisma has migrated as well", async () => {
+    write('0001_their_shop', 'create table orders (a int);');
+    await migrateFolder();
+    await expect(migrate(database.connection)).rejects.toMatchObject({
+      problem: 'another_program',
+      message: expect.stringContaining('0001_their_shop'),
+    });
+    expect(await ask('select migration_name from _prisma_migrations')).toHaveLength(1);
+  });
+
   test("is left alone while a migration of Prisma's command line has not ended", async () => {
     write('0001_first', 'create table t (a int);');
     await migrateFolder();

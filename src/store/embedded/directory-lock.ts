@@ -68,7 +68,7 @@ function inUse(dataDir: string, pid: number): DataDirectoryError {
   return new DataDirectoryError(
     'in_use',
     dataDir,
-    `The data directory ${dataDir} is in use: ${who} runs on it. Stop that server first, or give this one a directory of its own.`,
+    `The data directory ${dataDir} is in use: ${who} runs on it. Stop that server first, or give this one a directory of its own with --data-dir.`,
     { pid },
   );
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chownSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +26,7 @@ export async function chooseLauncher(binaries: PostgresBinaries, cluster: string
   const account = process.getuid?.() === 0 ? await accountFor(cluster) : undefined;
   if (account === undefined) refuseStrangersDirectory(cluster);
   else handOver(cluster, account);
+  closeToOthers(cluster);
 
   const tries =
     account === undefined
@@ -124,6 +125,11 @@ function handOver(path: string, account: Account): void {
       { cause },
     );
   }
+}
+
+/** Copies and restores widen modes, and Postgres refuses what others may write or look into. */
+function closeToOthers(cluster: string): void {
+  if ((statSync(cluster).mode & 0o027) !== 0) chmodSync(cluster, 0o700);
 }
 
 function chownAll(path: string, account: Account): void {
