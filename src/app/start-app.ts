@@ -5,6 +5,7 @@ import type { WakeTopic } from '../engine/context.ts';
 import { createWake } from '../events/wake.ts';
 import { isStored } from '../outputs/is-stored.ts';
 import { findProject } from '../project/read-project.ts';
+import { checkAddress } from '../server/check-address.ts';
 import { openDatabase } from '../store/database.ts';
 import { establishEpoch } from '../store/epoch.ts';
 import { prepareDatabase } from '../store/migrate.ts';
@@ -33,8 +34,9 @@ export type App = {
  * again, and the error says what to do.
  */
 export async function startApp(config: Config): Promise<App> {
-  // Before anything is made: whoever names the wrong folder finds no new database for it afterwards.
+  // Before anything is made: whoever names the wrong folder, or a port that is taken, hears so at once and finds no new database afterwards.
   if (config.roles.has('scheduler')) await findProject(config.projectDir);
+  if (config.roles.has('api')) await checkAddress(config.host, config.port);
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const stops: (() => Promise<void>)[] = [];
   const unwind = async () => {
@@ -101,7 +103,7 @@ async function startRoles(foundation: Foundation, unwind: () => Promise<void>): 
   const { config, context } = foundation;
   const { roles } = config;
   const workerIds = new Set<bigint>();
-  // The API first: a taken port is found before anything runs. The worker last: it works for the others.
+  // The API first: a port that was taken just now is found before anything runs. The worker last: it works for the others.
   const api = roles.has('api') ? await startApiRole(foundation) : null;
   const scheduler = roles.has('scheduler') ? await startSchedulerRole(foundation, () => [...workerIds]) : null;
   if (scheduler) api?.showProblemsOf(scheduler.project);

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -283,16 +292,23 @@ describe('a server that can not start says so in a sentence, and leaves nothing 
     return said.error;
   }
 
-  test('a taken port', { timeout: 60_000 }, async () => {
+  test('a taken port, before anything is made', { timeout: 60_000 }, async () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
     const { port } = holder.address() as { port: number };
     await refused(
-      [folder, '--data-dir', elsewhere('spare'), '--port', String(port)],
+      [folder, '--data-dir', elsewhere('unmade'), '--port', String(port)],
       1,
       new RegExp(`Port ${port} .* taken`),
     );
     holder.close();
+    expect(existsSync(elsewhere('unmade'))).toBe(false);
+  });
+
+  test('an address of another machine, before anything is made', async () => {
+    const flags = ['--data-dir', elsewhere('unmade'), '--port', '0', '--host', '203.0.113.1'];
+    await refused([folder, ...flags], 1, /203\.0\.113\.1 is not an address of this machine/);
+    expect(existsSync(elsewhere('unmade'))).toBe(false);
   });
 
   test('a data directory that another server uses', async () => {
@@ -307,6 +323,11 @@ describe('a server that can not start says so in a sentence, and leaves nothing 
     ['its tables are missing', (cluster) => rmSync(join(cluster, 'base'), { recursive: true }), /can't be used/],
   ])('a corrupt data directory: %s', { timeout: 60_000 }, async (_what, spoil, says) => {
     const corrupt = elsewhere('corrupt');
+    if (!existsSync(elsewhere('spare'))) {
+      const spare = await startServerProcess(folder, elsewhere('spare'), ['--slots', '2']);
+      spare.kill('SIGINT');
+      await spare.gone;
+    }
     rmSync(corrupt, { recursive: true, force: true });
     execFileSync('cp', ['-a', elsewhere('spare'), corrupt]);
     writeFileSync(join(corrupt, 'outputs-of-mine'), 'precious');
