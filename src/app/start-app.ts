@@ -36,7 +36,7 @@ export type App = {
 export async function startApp(config: Config): Promise<App> {
   // Before anything is made: whoever names the wrong folder, or a port that is taken, hears so at once and finds no new database afterwards.
   if (config.roles.has('scheduler')) await findProject(config.projectDir);
-  if (config.roles.has('api')) await checkAddress(config.host, config.port);
+  if (config.roles.has('api')) await checkAddress({ host: config.host, port: config.port, hasTokens: config.auth });
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const stops: (() => Promise<void>)[] = [];
   const unwind = async () => {

@@ -305,9 +305,10 @@ describe('a server that can not start says so in a sentence, and leaves nothing 
     expect(existsSync(elsewhere('unmade'))).toBe(false);
   });
 
-  test('an address of another machine, before anything is made', async () => {
-    const flags = ['--data-dir', elsewhere('unmade'), '--port', '0', '--host', '203.0.113.1'];
-    await refused([folder, ...flags], 1, /203\.0\.113\.1 is not an address of this machine/);
+  test('an address of another machine, or the whole network as administrator, before anything is made', async () => {
+    const flags = ['--data-dir', elsewhere('unmade'), '--port', '0', '--host'];
+    await refused([folder, ...flags, '203.0.113.1'], 1, /203\.0\.113\.1 is not an address of this machine/);
+    await refused([folder, ...flags, '0.0.0.0', '--no-auth'], 64, /loopback only/);
     expect(existsSync(elsewhere('unmade'))).toBe(false);
   });
 
