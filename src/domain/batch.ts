@@ -32,6 +32,15 @@ export const mostRunsPreviewed = 10_000;
 /** So many items end within the request that makes a batch. */
 export const itemsWithinRequest = 100;
 
+/** So often a piece of a batch is tried that fails as a whole; then its items are taken one by one, and each of these as often. */
+export const mostTries = 3;
+
+/** What a batch says of a run for which the action failed each time: something is wrong with it, or with Penstock, and the others go on. */
+export function alwaysFails(runId: bigint, action: BatchAction): Answer<never> {
+  const message = `The attempt to ${action} run_${runId} failed ${mostTries} times with an error that nobody foresaw; it is as it was. The server's log has the error.`;
+  return refused({ code: 'CONFLICT', message });
+}
+
 /** What a batch says about something that is not the id of a run. */
 export function notARunId(given: string): Answer<never> {
   const message = `${JSON.stringify(given)} is not the id of a pipeline run; one looks like run_1042.`;

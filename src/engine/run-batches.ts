@@ -1,9 +1,10 @@
 import type pg from 'pg';
-import { type BatchAction, notARunId } from '../domain/batch.ts';
+import { alwaysFails, type BatchAction, mostTries, notARunId } from '../domain/batch.ts';
 import type { Answer } from '../domain/refusal.ts';
 import {
   type Batch,
   type BatchItem,
+  countFailedTry,
   enterDone,
   enterResults,
   expirePreviews,
@@ -97,31 +98,52 @@ async function runChunk(
   id: bigint,
   ifFree: boolean,
 ): Promise<{ readonly action: BatchAction; readonly done: number; readonly total: number } | null> {
-  return context.database.transaction(async (client) => {
-    const batch = await lockRunningBatch(client, id, ifFree);
-    if (!batch) return null;
-    const items = chunkOf(await itemsAfter(client, id, batch.done, chunkSize[batch.work.action]));
-    const answers = await actOn(context, client, batch, items);
-    const isPlain = items.every(({ runId, givenId }, index) => {
-      const answer = answers[index]!;
-      return givenId === null && answer.ok && answer.value.runId === runId;
+  const size = ({ work }: Batch) => chunkSize[work.action];
+  const at: { batch: Batch | null } = { batch: null };
+  try {
+    return await context.database.transaction(async (client) => {
+      at.batch = await lockRunningBatch(client, id, ifFree);
+      return at.batch && (await doChunk(context, client, at.batch, isTakenSingly(at.batch) ? 1 : size(at.batch)));
     });
-    const [first, last] = [items[0], items.at(-1)];
-    if (isPlain && first && last) await enterDone(client, id, first.position, last.position, context.now());
-    else
-      await enterResults(
-        client,
-        id,
-        items.map(({ position, runId, givenId }, index) => {
-          const answer = answers[index]!;
-          return answer.ok
-            ? { position, runId: answer.value.runId, refusal: null }
-            : { position, runId: givenId === null ? runId : null, refusal: answer.refusal };
-        }),
-        context.now(),
-      );
-    return { action: batch.work.action, done: batch.done + items.length, total: batch.total };
+  } catch (error) {
+    // Where the database is gone this fails too, and nothing is held against the batch.
+    if (at.batch)
+      await countFailedTry(context.database.pool, at.batch, at.batch.done + size(at.batch), mostTries).catch(() => {});
+    throw error;
+  }
+}
+
+async function doChunk(context: EngineContext, client: pg.ClientBase, batch: Batch, size: number) {
+  const { id } = batch;
+  const items = chunkOf(await itemsAfter(client, id, batch.done, size));
+  const isGivenUp = isTakenSingly(batch) && batch.failedTries >= mostTries;
+  const answers = isGivenUp
+    ? items.map(({ runId }) => alwaysFails(runId, batch.work.action))
+    : await actOn(context, client, batch, items);
+  const isPlain = items.every(({ runId, givenId }, index) => {
+    const answer = answers[index]!;
+    return givenId === null && answer.ok && answer.value.runId === runId;
   });
+  const [first, last] = [items[0], items.at(-1)];
+  if (isPlain && first && last) await enterDone(client, id, first.position, last.position, context.now());
+  else
+    await enterResults(
+      client,
+      id,
+      items.map(({ position, runId, givenId }, index) => {
+        const answer = answers[index]!;
+        return answer.ok
+          ? { position, runId: answer.value.runId, refusal: null }
+          : { position, runId: givenId === null ? runId : null, refusal: answer.refusal };
+      }),
+      context.now(),
+    );
+  return { action: batch.work.action, done: batch.done + items.length, total: batch.total };
+}
+
+/** Whether one of the items that come next made a piece of them fail. */
+function isTakenSingly(batch: Batch): boolean {
+  return batch.done < batch.singlyUntil;
 }
 
 /** A run that was named twice is acted on twice, one after the other: a chunk ends before the second time, or when it is large enough. */

@@ -57,9 +57,12 @@ export async function startBatch(
   return done({ batchId: created.id });
 }
 
-/** Does what is done within the request, and leaves the rest to whichever scheduler comes first. */
+/**
+ * Does what is done within the request, and leaves the rest to whichever scheduler comes first: also a piece that fails, which is made and
+ * goes on by itself. The caller would only ask for it once more.
+ */
 export async function goOn(context: EngineContext, batchId: bigint): Promise<void> {
-  await runBatchUntil(context, batchId, itemsWithinRequest);
+  await runBatchUntil(context, batchId, itemsWithinRequest).catch(() => {});
   context.wake('batches');
 }
 

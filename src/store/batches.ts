@@ -106,6 +106,10 @@ export type Batch = {
   readonly total: number;
   /** Items are done in their order: so many, from the first on. */
   readonly done: number;
+  /** How often the next piece has failed. */
+  readonly failedTries: number;
+  /** Up to this item they are taken one by one, because a piece failed each time. */
+  readonly singlyUntil: number;
   readonly expiresAt: Date | null;
   readonly idempotencyKey: string | null;
   readonly idempotencyHash: string | null;
@@ -114,7 +118,7 @@ export type Batch = {
 type BatchRow = Omit<Batch, 'work'> & BatchRetry & { readonly action: BatchAction };
 
 const columns = `id, action, status, actor, reason, mode, from_block as "fromBlock", variables, expected_attempt as "expectedAttempt", total,
-  done, expires_at as "expiresAt", idempotency_key as "idempotencyKey", idempotency_hash as "idempotencyHash"`;
+  done, failed_tries as "failedTries", singly_until as "singlyUntil", expires_at as "expiresAt", idempotency_key as "idempotencyKey", idempotency_hash as "idempotencyHash"`;
 
 function batchOf({ action, mode, fromBlock, variables, expectedAttempt, ...row }: BatchRow): Batch {
   return action === 'retry'
@@ -228,7 +232,7 @@ export async function enterDone(
     text: `with entered as (
              update batch_item set is_done = true, result_run_id = pipeline_run_id where batch_id = $1 and position between $2 and $3)
            update batch_operation
-              set done = done + $4, succeeded = succeeded + $4, status = case when done + $4 >= total then 'completed' else status end,
+              set done = done + $4, failed_tries = 0, succeeded = succeeded + $4, status = case when done + $4 >= total then 'completed' else status end,
                   completed_at = case when done + $4 >= total then $5::timestamptz end
             where id = $1`,
     values: [batchId, from, to, to - from + 1, now],
@@ -249,7 +253,7 @@ export async function enterResults(
                from jsonb_to_recordset($2::jsonb) as r(position int, "runId" bigint, refusal jsonb)
               where i.batch_id = $1 and i.position = any($3) and i.position = r.position)
            update batch_operation
-              set done = done + $4, succeeded = succeeded + $4 - $5, refused = refused + $5,
+              set done = done + $4, failed_tries = 0, succeeded = succeeded + $4 - $5, refused = refused + $5,
                   status = case when done + $4 >= total then 'completed' else status end,
                   completed_at = case when done + $4 >= total then $6::timestamptz end
             where id = $1`,
@@ -261,6 +265,26 @@ export async function enterResults(
       results.filter((result) => result.refusal).length,
       now,
     ],
+  });
+}
+
+/**
+ * Counts that the piece of a batch that follows its first `done` items failed as a whole: the items up to `until` are taken one by one when it
+ * failed for the `most`th time.
+ */
+export async function countFailedTry(
+  client: Client,
+  batch: Pick<Batch, 'id' | 'done'>,
+  until: number,
+  most: number,
+): Promise<void> {
+  await client.query({
+    name: 'count-failed-try',
+    text: `update batch_operation
+              set failed_tries = case when done >= singly_until and failed_tries + 1 >= $4 then 0 else failed_tries + 1 end,
+                  singly_until = case when done >= singly_until and failed_tries + 1 >= $4 then $3 else singly_until end
+            where id = $1 and done = $2 and status = 'running'`,
+    values: [batch.id, batch.done, until, most],
   });
 }
 

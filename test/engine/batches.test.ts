@@ -165,6 +165,34 @@ test('whoever is killed in the middle of a batch has done each item once or not 
   await expectInvariants(engine.database);
 });
 
+test('a run that makes every piece of a batch fail is refused, and the others are done', async () => {
+  const runs: bigint[] = [];
+  for (let i = 0; i < 8; i++) runs.push(await engine.start('sales'));
+  const poison = runs[4]!;
+  // Whatever it is: nobody can change this run.
+  await engine.database.pool.query(`
+    create function poison() returns trigger language plpgsql as $$ begin raise exception 'poison'; end $$;
+    create trigger poison before update on pipeline_run for each row when (old.id = ${poison}) execute function poison()`);
+  const batchId = await begin(cancel, byId(...runs));
+  let failures = 0;
+  for (let unfinished = 1; unfinished > 0; ) {
+    unfinished = await runBatches(engine.context).catch((error: Error) => {
+      expect(error.message).toBe('poison');
+      return ++failures;
+    });
+  }
+  expect(failures).toBe(5);
+  expect(await findBatch(engine.database.pool, batchId)).toMatchObject({ status: 'completed', done: 8 });
+  const { rows } = await engine.database.pool.query(
+    `select pipeline_run_id as run, refusal from batch_item where batch_id = $1 and refusal is not null`,
+    [batchId],
+  );
+  expect(rows).toEqual([
+    { run: poison, refusal: { code: 'CONFLICT', message: expect.stringContaining(`run_${poison} failed 3 times`) } },
+  ]);
+  for (const run of runs) expect((await engine.runRow(run)).status).toBe(run === poison ? 'running' : 'cancelled');
+});
+
 test('an aborted batch does no more, and keeps what it did', async () => {
   await startRuns(150);
   const batch = await begin(cancel, everyRun);
