@@ -55,8 +55,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 const doors: readonly { readonly name: string; readonly file: string; readonly room: string }[] = [
   { name: 'createRun', file: 'store/pipeline-runs.ts', room: 'engine' },
   { name: 'startRuns', file: 'store/pipeline-runs.ts', room: 'engine' },
-  { name: 'applyRunPlan', file: 'store/pipeline-runs.ts', room: 'engine' },
-  { name: 'applyRunPlans', file: 'store/pipeline-runs.ts', room: 'engine' },
+  { name: 'applyRunPlan', file: 'store/run-plans.ts', room: 'engine' },
+  { name: 'applyRunPlans', file: 'store/run-plans.ts', room: 'engine' },
   { name: 'cancelWholeRuns', file: 'store/whole-runs.ts', room: 'engine' },
   { name: 'retryWholeRuns', file: 'store/whole-runs.ts', room: 'engine' },
   { name: 'step', file: 'store/step.ts', room: 'worker' },

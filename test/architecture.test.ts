@@ -42,7 +42,7 @@ describe('the rules would notice', () => {
   });
 
   test('a verb called past the engine', () => {
-    const text = "\nimport { applyRunPlan, lockRun } from '../store/pipeline-runs.ts';";
+    const text = "\nimport { applyRunPlan, type PlannedRun } from '../store/run-plans.ts';";
     expect(findings('scheduler/scheduler.ts', text)).toEqual([
       'src/scheduler/scheduler.ts:2: only engine may call applyRunPlan',
     ]);

@@ -6,7 +6,9 @@ import {
 } from '../domain/admission.ts';
 import { planCancel } from '../domain/run.ts';
 import { admissionSnapshot, headOfGroup, lockPipeline } from '../store/admission.ts';
-import { applyRunPlans, lockRuns, startRuns } from '../store/pipeline-runs.ts';
+import { startRuns } from '../store/pipeline-runs.ts';
+import { applyRunPlans } from '../store/run-plans.ts';
+import { lockRuns } from '../store/run-snapshots.ts';
 import { noteSkippedTick } from '../store/ticks.ts';
 import type { EngineContext } from './context.ts';
 

@@ -1,7 +1,8 @@
 import { isTerminalRun } from '../domain/lifecycle.ts';
 import { planCancel } from '../domain/run.ts';
 import { orphanedChildren } from '../store/child-runs.ts';
-import { applyRunPlans, lockRuns } from '../store/pipeline-runs.ts';
+import { applyRunPlans } from '../store/run-plans.ts';
+import { lockRuns } from '../store/run-snapshots.ts';
 import type { EngineContext } from './context.ts';
 
 /**

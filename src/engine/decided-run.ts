@@ -1,5 +1,5 @@
 import { type Answer, type Refusal, refused } from '../domain/refusal.ts';
-import type { PlannedRun } from '../store/pipeline-runs.ts';
+import type { PlannedRun } from '../store/run-plans.ts';
 
 /** What an action comes to for one run: the run that will answer for it, and the plan to carry out; null when nothing changes. */
 export type DecidedRun = { readonly runId: bigint; readonly planned: PlannedRun | null };

@@ -1,6 +1,7 @@
 import { planGiveUp, reportPatienceMs } from '../domain/give-up.ts';
 import { overdueStops } from '../store/deadlines.ts';
-import { applyRunPlan, lockRun } from '../store/pipeline-runs.ts';
+import { applyRunPlan } from '../store/run-plans.ts';
+import { lockRun } from '../store/run-snapshots.ts';
 import type { EngineContext } from './context.ts';
 
 /**

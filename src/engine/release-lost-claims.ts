@@ -1,6 +1,7 @@
 import { planRelease } from '../domain/release.ts';
 import { releaseCallbacks } from '../store/callback-runs.ts';
-import { applyRunPlan, lockRun } from '../store/pipeline-runs.ts';
+import { applyRunPlan } from '../store/run-plans.ts';
+import { lockRun } from '../store/run-snapshots.ts';
 import { endWorker, heldBlockRuns, runsHeldByWorker } from '../store/workers.ts';
 import type { EngineContext } from './context.ts';
 import { endCallbackRun } from './end-callback.ts';

@@ -13,8 +13,10 @@ import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/re
 import { type Announcement, nothing, type RunSnapshot } from '../domain/run.ts';
 import { describeVariables, maxVariableBytes, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
-import { applyRunPlans, createRun, lockRun, type PlannedRun, readRuns } from '../store/pipeline-runs.ts';
+import { createRun } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
+import { applyRunPlans, type PlannedRun } from '../store/run-plans.ts';
+import { lockRun, readRuns } from '../store/run-snapshots.ts';
 import { storedOutputs } from '../store/stored-outputs.ts';
 import { lockRunOutlines, retryWholeRuns } from '../store/whole-runs.ts';
 import type { EngineContext } from './context.ts';

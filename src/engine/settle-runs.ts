@@ -1,5 +1,6 @@
 import { planSettlement } from '../domain/run.ts';
-import { applyRunPlan, lockRun, unsettledRuns } from '../store/pipeline-runs.ts';
+import { applyRunPlan } from '../store/run-plans.ts';
+import { lockRun, unsettledRuns } from '../store/run-snapshots.ts';
 import type { EngineContext } from './context.ts';
 
 /** Takes the decisions that `step` leaves to the planner: failures, stopped blocks, unusual trigger rules. Answers how many runs it looked at. */

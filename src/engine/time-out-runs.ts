@@ -1,6 +1,7 @@
 import { planTimeout } from '../domain/run.ts';
-import { noteDeadlinePassed } from '../store/deadlines.ts';
-import { applyRunPlan, lockRun, runsPastDeadline } from '../store/pipeline-runs.ts';
+import { noteDeadlinePassed, runsPastDeadline } from '../store/deadlines.ts';
+import { applyRunPlan } from '../store/run-plans.ts';
+import { lockRun } from '../store/run-snapshots.ts';
 import type { EngineContext } from './context.ts';
 
 /** Stops the runs whose timeout has passed; one with `timeout_status: warning` goes on and says so. Answers how many were over. */

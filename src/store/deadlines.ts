@@ -2,6 +2,26 @@ import type pg from 'pg';
 
 type Client = pg.ClientBase | pg.Pool;
 
+/** Running runs whose deadline has passed at `now`, with the outcome that their timeout asks for; those on their way to an end are left alone. */
+export async function runsPastDeadline(
+  client: Client,
+  now: Date,
+): Promise<
+  readonly { readonly id: bigint; readonly timeoutStatus: string | null; readonly timeoutSeconds: number | null }[]
+> {
+  const result = await client.query<{ id: bigint; timeout_status: string | null; timeout_seconds: number | null }>({
+    name: 'runs-past-deadline',
+    text: `select id, timeout_status, timeout_seconds from pipeline_run
+            where timeout_at is not null and status = 'running' and ending_status is null and timeout_at <= $1 order by id limit 100`,
+    values: [now],
+  });
+  return result.rows.map((row) => ({
+    id: row.id,
+    timeoutStatus: row.timeout_status,
+    timeoutSeconds: row.timeout_seconds,
+  }));
+}
+
 /** Notes on a run, which the caller's transaction has locked, that its deadline passed and that it goes on all the same. */
 export async function noteDeadlinePassed(
   client: pg.ClientBase,

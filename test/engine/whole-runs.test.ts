@@ -6,8 +6,9 @@ import { isCancelledAsWhole, isRetriedAsWhole } from '../../src/domain/whole-run
 import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { retryPipelineRun } from '../../src/engine/retry-pipeline-run.ts';
 import { settleRuns } from '../../src/engine/settle-runs.ts';
-import { applyRunPlan, lockRun } from '../../src/store/pipeline-runs.ts';
 import { runOrigins } from '../../src/store/run-origin.ts';
+import { applyRunPlan } from '../../src/store/run-plans.ts';
+import { lockRun } from '../../src/store/run-snapshots.ts';
 import { readRunOutlines } from '../../src/store/whole-runs.ts';
 import { arbitraryDag } from '../domain/arbitrary-run.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
