@@ -10,6 +10,7 @@ import { createContextFactory } from '../graphql/context.ts';
 import { documentLimits } from '../graphql/limits.ts';
 import { createSchema } from '../graphql/schema.ts';
 import { sampleOutput } from '../outputs/sample-output.ts';
+import { atMost } from '../project/at-most.ts';
 import type { Project } from '../project/project.ts';
 import { createOpenAccess, createTokenAccess } from '../server/access.ts';
 import { startServer } from '../server/start-server.ts';
@@ -28,6 +29,12 @@ export type ApiRole = {
   readonly drain: () => Promise<void>;
 };
 
+/**
+ * Batches that are begun at once. Each is several transactions: a thousand callers who take turns with every one of these are all answered at the
+ * very end, and leave no connection to anybody who only reads.
+ */
+const batchesAtOnce = 8;
+
 /** Starts the role api: the event feed, the schema and the server. Throws ListenError when the address can't be had. */
 export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
   const { config, context, database, wake, logger, outputsRoot, onStop } = foundation;
@@ -45,6 +52,7 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
     onStop(async () => leave());
   }
 
+  const inTurn = atMost(batchesAtOnce);
   const createContext = createContextFactory({
     database,
     feed,
@@ -52,8 +60,8 @@ export async function startApiRole(foundation: Foundation): Promise<ApiRole> {
       triggerPipelineRun: (input) => triggerPipelineRun(context, input),
       triggerPipelineRuns: (inputs) => triggerPipelineRuns(context, inputs),
       planOfRetry: (input) => planOfRetry(context, input),
-      startBatch: (input) => startBatch(context, input),
-      carryOutBatch: (input) => carryOutBatch(context, input),
+      startBatch: (input) => inTurn(() => startBatch(context, input)),
+      carryOutBatch: (input) => inTurn(() => carryOutBatch(context, input)),
       abortBatchOperation: (batchId) => abortBatchOperation(context, batchId),
     },
     outputs: { root: outputsRoot, sample: sampleOutput },

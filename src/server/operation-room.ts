@@ -11,7 +11,7 @@ export type OperationRoom = {
   readonly limits: DocumentLimits;
   readonly documents: DocumentCache;
   readonly introspectingRoles: readonly Role[];
-  /** How long a query or mutation, or the opening of a subscription, may take. */
+  /** How long a query, or the opening of a subscription, may take; a mutation may take three times as long. */
   readonly deadlineMs: number;
   readonly logger: Logger;
 };

@@ -12,8 +12,15 @@ import type { PreparedOperation } from './prepare-operation.ts';
 import { presentErrors } from './present-errors.ts';
 
 /**
+ * A mutation gets so many times the time of a query: it may only stand in line behind others, and who hears nothing of one does not know
+ * whether it took effect.
+ */
+const mutationPatience = 3;
+
+/**
  * Runs a prepared operation: one result, or the results of a subscription, event by event. Never throws and never shows an unexpected error:
- * what goes wrong becomes a masked error in the result. After `deadlineMs` the client gets an answer, whatever a resolver still waits for.
+ * what goes wrong becomes a masked error in the result. After `deadlineMs`, or three times that for a mutation, the client gets an answer, whatever
+ * a resolver still waits for.
  */
 export async function runOperation(
   room: OperationRoom,
@@ -27,10 +34,11 @@ export async function runOperation(
   const running =
     operation.operation === OperationTypeNode.SUBSCRIPTION ? open(room, prepared) : answer(room, prepared);
   // A loser of the race must not become an unhandled rejection, nor leave a subscription open that nobody reads.
-  const outcome = await withinDeadline(running.catch(thrown), room.deadlineMs);
+  const deadlineMs = room.deadlineMs * (operation.operation === OperationTypeNode.MUTATION ? mutationPatience : 1);
+  const outcome = await withinDeadline(running.catch(thrown), deadlineMs);
   if (outcome === tooLate) {
     void running.then(dispose, () => undefined);
-    return { errors: [deadlinePassed(room.deadlineMs)] };
+    return { errors: [deadlinePassed(deadlineMs)] };
   }
   return 'next' in outcome ? outcome : presentResult(room, prepared, outcome);
 }

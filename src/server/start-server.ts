@@ -38,7 +38,7 @@ export type ServerOptions = {
   readonly allowedOrigins?: readonly string[];
   readonly logger: Logger;
   readonly socketLimits?: Partial<SocketLimits>;
-  /** How long a query or mutation may take, in milliseconds; 10 s unless given. */
+  /** How long a query may take, in milliseconds; 10 s unless given. A mutation may take three times as long. */
   readonly deadlineMs?: number;
   /** Who may read the schema through the API, and gets suggestions of names. */
   readonly introspectingRoles?: readonly Role[];

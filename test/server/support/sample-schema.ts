@@ -27,7 +27,7 @@ export function createSampleSchema(world: SampleWorld): GraphQLSchema {
       never: String
       self: Query
     }
-    type Mutation { bump: Int! }
+    type Mutation { bump: Int! stall: String }
     type Tick { cursor: String! n: Int! text: String! failing: String }
     type Subscription {
       ticks(after: String): Tick!
@@ -69,6 +69,7 @@ export function createSampleSchema(world: SampleWorld): GraphQLSchema {
   });
   resolve('Query', 'never', () => new Promise(() => undefined));
   resolve('Query', 'self', () => ({}));
+  resolve('Mutation', 'stall', () => new Promise(() => {}));
   resolve('Mutation', 'bump', () => {
     world.bumps += 1;
     return world.bumps;
