@@ -25,6 +25,8 @@ export type Finish = {
   readonly retryAt: Date | null;
   /** Of a sensor: how often it was asked in this attempt. */
   readonly calls?: number;
+  /** Of a block with a lone follower: what was claimed, so that store/complete-and-follow.ts can be tried first. */
+  readonly leading?: Claim;
 };
 
 /** A block run that this worker holds from now on, with what it needs to start. Ids are numbers: they stay below 2^53. */

@@ -65,7 +65,8 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
   async function execute(): Promise<Finish> {
     await after;
     const log = startLog(setting, claim);
-    const block = await setting.contexts.block(claim.pipeline, claim.version, claim.uuid);
+    const placed = await setting.contexts.block(claim.pipeline, claim.version, claim.uuid);
+    const block = placed?.block;
     const executor = block && setting.executorOf(block);
     if (!block || block.file === null || block.code === null || !executor) {
       return failedToStart(claim, `Block ${claim.uuid} has no code that this worker can run.`);
@@ -88,7 +89,8 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
     await calls.end();
     const droppedLines = await log.flushed();
     if ('code' in outcome) return { ...skipped(claim, outcome), droppedLines, pid };
-    return report(claim, block, outcome, { stopCause, now: setting.now(), droppedLines, pid });
+    const end = report(claim, block, outcome, { stopCause, now: setting.now(), droppedLines, pid });
+    return placed?.hasLoneFollower ? { ...end, leading: claim } : end;
   }
 
   function carryOut(executor: Executor, task: AttemptTask, sink: LogSink, answer?: Answerer): Promise<AttemptOutcome> {

@@ -33,7 +33,9 @@ const retryMs = 500;
 export function openBlockCalls(options: BlockCallsOptions, claim: Pick<Claim, 'id' | 'fence'>): BlockCalls {
   const { context, runEnds, onWaiting } = options;
   const { pool } = context.database;
-  const over = new AbortController();
+  /** Made when somebody waits: an AbortController costs more than most attempts ask for. */
+  let ending: AbortController | null = null;
+  let isOver = false;
   let calls = 0;
   let waits = 0;
   let isNoted = false;
@@ -66,7 +68,9 @@ export function openBlockCalls(options: BlockCallsOptions, claim: Pick<Claim, 'i
     const patience = patienceSeconds === null ? [] : [AbortSignal.timeout(patienceSeconds * 1000)];
     waits += 1;
     onWaiting();
-    const state = await runEnds.endOf(runId, AbortSignal.any([over.signal, ...patience]));
+    ending ??= new AbortController();
+    if (isOver) ending.abort();
+    const state = await runEnds.endOf(runId, AbortSignal.any([ending.signal, ...patience]));
     waits -= 1;
     onWaiting();
     // Only the last of several waits takes the note away.
@@ -87,7 +91,7 @@ export function openBlockCalls(options: BlockCallsOptions, claim: Pick<Claim, 'i
       try {
         return await work();
       } catch (error) {
-        if (over.signal.aborted || !isOutage(error)) throw error;
+        if (isOver || !isOutage(error)) throw error;
         await pause(retryMs);
       }
     }
@@ -105,7 +109,8 @@ export function openBlockCalls(options: BlockCallsOptions, claim: Pick<Claim, 'i
     },
     isWaiting: () => waits > 0,
     end: async () => {
-      over.abort();
+      isOver = true;
+      ending?.abort();
       await forget();
     },
   };

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { blocksWithLoneFollower } from '../domain/lone-follower.ts';
 import type { BlockDefinition, JsonObject, PipelineDefinition } from '../domain/pipeline.ts';
 import type { Database } from '../store/database.ts';
 import type { Definitions } from '../store/definitions.ts';
@@ -32,7 +33,7 @@ export class RunContexts {
   }
 
   /** The block of a version; null when the version doesn't have it. */
-  async block(pipelineUuid: string, version: string, blockUuid: string): Promise<BlockDefinition | null> {
+  async block(pipelineUuid: string, version: string, blockUuid: string): Promise<PlacedBlock | null> {
     const found = await this.#definitions.load(pipelineUuid, version);
     return found === null ? null : (blocksOf(found.definition).get(blockUuid) ?? null);
   }
@@ -64,13 +65,19 @@ export class RunContexts {
   }
 }
 
-const indexes = new WeakMap<PipelineDefinition, ReadonlyMap<string, BlockDefinition>>();
+/** A block, and whether exactly one other goes on when it completes (domain/lone-follower.ts). */
+export type PlacedBlock = { readonly block: BlockDefinition; readonly hasLoneFollower: boolean };
+
+const indexes = new WeakMap<PipelineDefinition, ReadonlyMap<string, PlacedBlock>>();
 
 /** The blocks of a definition by uuid; indexed once, because a run of 5,000 blocks looks 5,000 times. */
-function blocksOf(definition: PipelineDefinition): ReadonlyMap<string, BlockDefinition> {
+function blocksOf(definition: PipelineDefinition): ReadonlyMap<string, PlacedBlock> {
   const known = indexes.get(definition);
   if (known) return known;
-  const index = new Map(definition.blocks.map((block) => [block.uuid, block]));
+  const leading = blocksWithLoneFollower(definition);
+  const index = new Map(
+    definition.blocks.map((block) => [block.uuid, { block, hasLoneFollower: leading.has(block.uuid) }]),
+  );
   indexes.set(definition, index);
   return index;
 }

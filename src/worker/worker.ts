@@ -1,8 +1,10 @@
+import type pg from 'pg';
 import type { BlockDefinition } from '../domain/pipeline.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
+import { completeAndFollow } from '../store/complete-and-follow.ts';
 import { endSessions, type Session, sessionOf } from '../store/sessions.ts';
-import { type Claim, step } from '../store/step.ts';
+import { type Claim, type Finish, type StepResult, step } from '../store/step.ts';
 import { claimsHeld, claimsToStop, endWorker, recordPids, registerWorker, vacuumReady } from '../store/workers.ts';
 import { type Attempt, givenBack, runAttempt } from './attempt.ts';
 import { startBatcher } from './batcher.ts';
@@ -89,6 +91,20 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     vacuumReady(database.pool).catch((error) => onError('could not vacuum the queue', error));
   }
 
+  /** Of a lone completion that lets one block go on: reports it the short way. Null when it has to go the ordinary way. */
+  async function follow(client: pg.Client, finishes: readonly Finish[]): Promise<StepResult | null> {
+    const [finish] = finishes;
+    if (
+      finishes.length !== 1 ||
+      finish?.leading === undefined ||
+      finish.outcome !== 'completed' ||
+      finish.calls !== undefined
+    )
+      return null;
+    const claim = await completeAndFollow(client, id, options.label, finish, finish.leading, context.now());
+    return claim && { claims: [claim], unsettled: [], more: false, callbacks: false, ended: false };
+  }
+
   /** The batcher's session, and before it those that broke and may not be gone yet. */
   const sessions: Session[] = [];
   const batcher = startBatcher({
@@ -99,6 +115,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       return client;
     },
     step: async (client, want, look, finishes) => {
+      const followed = want > 0 && !look ? await follow(client, finishes) : null;
+      if (followed) return followed;
       const result = await step(client, id, options.label, want, look, finishes, context.now());
       if (look) countTaken(result.claims.length);
       if (result.callbacks) {

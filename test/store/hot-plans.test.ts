@@ -77,6 +77,24 @@ describe('with a hundred thousand rows in tables that were empty when they were 
     expect(again).toBeLessThan(200);
   });
 
+  test('so does the short way of a chain', async () => {
+    await engine.start('crowd');
+    const worker = await engine.worker();
+    const { claims } = await worker.step(4);
+    const claim = claims.find((each) => each.uuid === 'b1')!;
+    const call = (id: number, fence: number) =>
+      pagesOf(
+        `select * from complete_and_follow(${worker.id}, 'default', now(), ${id}, ${claim.run}, ${fence}, 1, 1, 1, null, null, 0)`,
+      );
+    await call(claim.id, claim.fence);
+    const next = await engine.database.pool.query<{ id: number; fence: number }>(
+      `select id::int, fence from block_run where pipeline_run_id = ${claim.run} and status = 'running'`,
+    );
+    expect(next.rows).toHaveLength(1);
+    // What follows b2 waits for nothing else either.
+    expect(await call(next.rows[0]!.id, next.rows[0]!.fence)).toBeLessThan(200);
+  });
+
   test('so does starting a run', async () => {
     await engine.pipeline('limited', [[]], { concurrency: { pipelineRunLimitAllTriggers: 0 } });
     await engine.start('limited');

@@ -8,6 +8,7 @@ import { admitRuns } from '../../src/engine/admit-runs.ts';
 import type { EngineContext, WakeTopic } from '../../src/engine/context.ts';
 import { type TriggerPipelineInput, triggerPipelineRun } from '../../src/engine/trigger-pipeline.ts';
 import { savePipelines } from '../../src/store/catalog.ts';
+import { completeAndFollow } from '../../src/store/complete-and-follow.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { type Claim, type Finish, type StepResult, step } from '../../src/store/step.ts';
 import { registerWorker } from '../../src/store/workers.ts';
@@ -45,6 +46,8 @@ type PipelineOptions = {
 export type TestWorker = {
   readonly id: bigint;
   readonly step: (want: number, finishes?: readonly Finish[]) => Promise<StepResult>;
+  /** Reports a completion the short way, where it can; null where it can't. */
+  readonly follow: (claim: Claim, given?: Partial<Finish>) => Promise<Claim | null>;
   readonly end: () => Promise<void>;
 };
 
@@ -117,6 +120,8 @@ export async function createTestEngine(): Promise<TestEngine> {
       const worker: TestWorker = {
         id,
         step: (want, finishes = []) => step(client, id, 'default', want, true, finishes, context.now()),
+        follow: (claim, given = {}) =>
+          completeAndFollow(client, id, 'default', ended(claim, 'completed', given), claim, context.now()),
         end: () => client.end(),
       };
       workers.push(worker);

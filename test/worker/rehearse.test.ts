@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-test('a worker rehearses a run of two blocks to its end, and leaves nothing behind', async () => {
+test('a worker rehearses a run of three blocks to its end, and leaves nothing behind', async () => {
   await engine.pipeline('any', [[]]);
   const client = await engine.database.connect('rehearsal');
   const statements: string[] = [];
@@ -18,8 +18,8 @@ test('a worker rehearses a run of two blocks to its end, and leaves nothing behi
     return query(config, ...rest);
   }) as typeof client.query;
   await rehearse(client, engine.context.now());
-  // The claim of the first block, then each one's completion.
-  expect(statements).toEqual(['begin', 'rehearse-run', 'step', 'step', 'step', 'rollback']);
+  // The claim of the first block, then each one's completion: the first the short way.
+  expect(statements).toEqual(['begin', 'rehearse-run', 'step', 'complete_and_follow', 'step', 'step', 'rollback']);
   expect((await engine.database.pool.query('select 1 from pipeline_run')).rows).toEqual([]);
   await client.end();
 });

@@ -63,7 +63,7 @@ export function createBlockModules(): BlockModules {
 
   return {
     load: async (file, source) => {
-      const url = pathToFileURL(file).href;
+      const url = urlOf(file);
       const known = loaded.get(url);
       if (known !== undefined && source === null) return known;
       if (source !== null) sources.set(url, source);
@@ -71,12 +71,23 @@ export function createBlockModules(): BlockModules {
       loaded.set(url, exports);
       return exports;
     },
-    has: (file) => loaded.has(pathToFileURL(file).href),
+    has: (file) => loaded.has(urlOf(file)),
     isStale: (file, isNew) => {
-      const url = pathToFileURL(file).href;
+      const url = urlOf(file);
       return isNew ? files.wasImported(url) : files.haveChanged(url);
     },
   };
+}
+
+const urls = new Map<string, string>();
+
+/** The URL of a file. Kept, because making one takes a tenth of the time of a block that does nothing. */
+function urlOf(file: string): string {
+  const known = urls.get(file);
+  if (known !== undefined) return known;
+  const url = pathToFileURL(file).href;
+  urls.set(file, url);
+  return url;
 }
 
 /** The project's own files that blocks import, with what the disk said of them when they were loaded. */
