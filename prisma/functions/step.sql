@@ -25,6 +25,7 @@ declare
   v_readies int := 0;
   v_ready int := 1;
   v_ready_last int;
+  v_waiting bigint[];
   -- Slots for what becomes ready here.
   v_room int := p_want;
   -- The run at hand, and what changes on it.
@@ -257,12 +258,16 @@ begin
       while v_ready_runs[v_ready_last + 1] = v_run loop
         v_ready_last := v_ready_last + 1;
       end loop;
+      v_waiting := v_ready_blocks[v_ready:v_ready_last];
+      if r.limited then
+        v_waiting := blocks_with_room(v_run, v_waiting, p_now);
+      end if;
       with claimed as (
         update block_run t
            set status = 'running', fence = t.fence + 1, attempt = t.attempt + (t.status = 'queued')::int, worker_id = p_worker, pid = null,
                started_at = case t.status when 'queued' then p_now else t.started_at end,
                completed_at = null, error = null, reason_code = null, reason_message = null, reason_actor = null, next_attempt_at = null
-         where t.id = any(v_ready_blocks[v_ready:v_ready_last]) and (t.status = 'queued' or t.status = 'running' and t.worker_id is null
+         where t.id = any(v_waiting) and (t.status = 'queued' or t.status = 'running' and t.worker_id is null
                  and p_now >= least(t.next_attempt_at, t.started_at + make_interval(secs => t.timeout_seconds)))
         returning t.id, t.block_uuid, t.attempt, t.fence, t.retries, t.timeout_seconds, t.upstream, t.calls, t.started_at),
       told as (

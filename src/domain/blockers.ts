@@ -113,7 +113,10 @@ export function blockersOfRun(run: RunFacts, world: WorldFacts): readonly Blocke
   const stopping = run.blocks.filter((block) => block.stopRequested && block.status === 'running');
   if (stopping.length > 0) return [runStops(run, stopping)];
   if (run.blocks.some(isAtWork)) return [];
-  const waits = run.blocks.flatMap((block) => waitsOfBlock(block, world).map((blocker) => asOfRun(blocker, block)));
+  // What waits for a place waits for those that have one: these say what binds.
+  const waits = run.blocks
+    .filter((block) => !waitsForPlace(block, run, world.now))
+    .flatMap((block) => waitsOfBlock(block, world).map((blocker) => asOfRun(blocker, block)));
   const merged = inBindingOrder([
     ...callbackRuns(run, world),
     ...merge(waits),
@@ -134,12 +137,13 @@ export function blockersOfBlockRun(
   run: RunFacts,
   world: WorldFacts,
 ): readonly Blocker[] {
+  if (waitsForPlace(block, run, world.now)) return [blockLimit(run, countedBlocks(run))];
   if (block.status !== 'initial') return waitsOfBlock(block, world);
   if (run.status === 'initial') return blockersOfRun(run, world);
   if (run.status !== 'running') return [];
   const since = run.startedAt ?? block.createdAt;
   if (pending.length > 0) return [upstreamPending(pending, since)];
-  const counted = countedBlocks(run, world.now);
+  const counted = countedBlocks(run);
   if (run.blockRunLimit !== null && counted.length >= run.blockRunLimit) return [blockLimit(run, counted)];
   return run.needsSettling ? schedulerDown(since, world) : [];
 }
@@ -234,11 +238,17 @@ function fullLimit(
   return blocker('CONCURRENCY_LIMIT', scope, message, since, { limit, inUse, holders });
 }
 
-/** Block runs that count against block_run_limit: waiting retries, and sensors and parents that hold no slot, don't. */
-function countedBlocks(run: RunFacts, now: Date): readonly BlockRunFacts[] {
-  return run.blocks.filter((block) =>
-    block.status === 'queued' ? block.nextAttemptAt === null || block.nextAttemptAt <= now : isAtWork(block),
-  );
+/** Block runs that count against block_run_limit: retries until they run again, and sensors and parents that hold no slot, don't. */
+function countedBlocks(run: RunFacts): readonly BlockRunFacts[] {
+  return run.blocks.filter((block) => (block.status === 'queued' ? block.nextAttemptAt === null : isAtWork(block)));
+}
+
+/** Whether it is a retry or a sensor that has come due while its run's limit has no place. */
+function waitsForPlace(block: BlockRunFacts, run: RunFacts, now: Date): boolean {
+  const { status, isHeld, childRunId, nextAttemptAt } = block;
+  if (run.blockRunLimit === null || nextAttemptAt === null || nextAttemptAt > now) return false;
+  const comesBack = status === 'queued' || (status === 'running' && !isHeld && childRunId === null);
+  return comesBack && countedBlocks(run).length >= run.blockRunLimit;
 }
 
 function blockLimit(run: RunFacts, counted: readonly BlockRunFacts[] = []): Blocker {
@@ -249,7 +259,7 @@ function blockLimit(run: RunFacts, counted: readonly BlockRunFacts[] = []): Bloc
     const message = `block_run_limit of the pipeline ${run.pipelineUuid} is 0, so none of its blocks starts. Raise it, or remove it, and start a new run.`;
     return blocker('LIMIT_IS_ZERO', 'run', message, since, facts);
   }
-  const message = `${counted.length} of its run's blocks are queued or running, and block_run_limit of the pipeline ${run.pipelineUuid} allows ${limit}. It is queued when one of them ends.`;
+  const message = `${counted.length} of its run's blocks are queued or running, and block_run_limit of the pipeline ${run.pipelineUuid} allows ${limit}. It goes on when one of them ends.`;
   return blocker('CONCURRENCY_LIMIT', 'run', message, since, facts);
 }
 

@@ -39,6 +39,8 @@ export type BlockRunSnapshot = {
   readonly error: RunError | null;
   /** Whether it counts toward the limit: queued or running, but no waiting retry, and nothing that waits without a slot. */
   readonly takesPlace: boolean;
+  /** Of a waiting retry, and of a sensor between two calls: when it is due. From then on it wants a place under the limit. */
+  readonly comesBackAt: Date | null;
   /** A running sensor that no worker holds, because it waits for its next call. */
   readonly isBetweenCalls: boolean;
   /** Whether its end makes callback runs: it has callbacks, and has started. */
@@ -64,6 +66,8 @@ export type RunPlan = {
   /** Running block runs whose workers have to stop them. */
   readonly stop: readonly BlockRunSnapshot[];
   readonly stopReason: StatusReason | null;
+  /** Retries and sensors that are due and have a place under the run's limit: they may be claimed. */
+  readonly comeBack: readonly BlockRunSnapshot[];
   /** The run's move, when it moves. */
   readonly to: PipelineRunStatus | null;
   readonly reason: StatusReason | null;
@@ -84,6 +88,7 @@ export const nothing: RunPlan = {
   blocks: [],
   stop: [],
   stopReason: null,
+  comeBack: [],
   to: null,
   reason: null,
   ending: null,
@@ -121,7 +126,7 @@ export function judgeTriggerRule(rule: TriggerRule, upstream: readonly BlockRunS
  * end, and whether it has reached it. `step` decides the same for the ordinary case (a block completed, rules all_success)
  * inside of Postgres; a test holds the two against each other.
  */
-export function planSettlement(run: RunSnapshot): RunPlan {
+export function planSettlement(run: RunSnapshot, now: Date): RunPlan {
   if (run.status !== 'running') return nothing;
   const status = new Map(run.blocks.map((block) => [block.id, block.status]));
   const changes = new Map<bigint, BlockChange>();
@@ -135,13 +140,22 @@ export function planSettlement(run: RunSnapshot): RunPlan {
   const runReason = failsNow ? blockFailed(failure) : run.reason;
   const ending = failsNow ? 'failed' : run.endingStatus;
 
-  /** Queues what may run, in definition order, as far as the run's limit has room. */
+  let comeBack: readonly BlockRunSnapshot[] = [];
+
+  /** Queues what may run, in definition order, as far as the run's limit has room; what comes back goes first, or it might wait for ever. */
   const queueWithinLimit = (mayRun: ReadonlySet<bigint>) => {
     const taken = run.blocks.filter((block) =>
       changes.has(block.id) ? status.get(block.id) === 'queued' : block.takesPlace,
     ).length;
-    const room = run.blockRunLimit === null ? mayRun.size : Math.max(0, run.blockRunLimit - taken);
-    const next = run.blocks.filter((block) => mayRun.has(block.id)).slice(0, room);
+    const room = run.blockRunLimit === null ? Infinity : Math.max(0, run.blockRunLimit - taken);
+    // Without a limit what is due is in the queue already.
+    comeBack =
+      run.blockRunLimit === null
+        ? []
+        : dueNow(run, now)
+            .filter((block) => !changes.has(block.id))
+            .slice(0, room);
+    const next = run.blocks.filter((block) => mayRun.has(block.id)).slice(0, room - comeBack.length);
     for (const block of next) change(block, 'queued', null);
   };
 
@@ -184,6 +198,7 @@ export function planSettlement(run: RunSnapshot): RunPlan {
     blocks: [...changes.values()].filter((c) => c.to !== c.block.status),
     stop,
     stopReason,
+    comeBack,
     ending: failsNow ? 'failed' : null,
     reason: failsNow ? runReason : null,
     error: failsNow ? failure.error : null,
@@ -278,6 +293,12 @@ function withEnd(
     };
   }
   return { ...plan, to: 'completed', reason: { code: 'SUCCEEDED', message: 'Every block completed.', actor: null } };
+}
+
+/** Retries and sensors whose time has come, the longest due first. */
+function dueNow(run: RunSnapshot, now: Date): readonly BlockRunSnapshot[] {
+  const dueAt = (block: BlockRunSnapshot) => block.comesBackAt?.getTime() ?? Infinity;
+  return run.blocks.filter((block) => dueAt(block) <= now.getTime()).sort((a, b) => dueAt(a) - dueAt(b));
 }
 
 function inOrder(run: RunSnapshot): readonly BlockRunSnapshot[] {

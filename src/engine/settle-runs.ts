@@ -14,7 +14,7 @@ async function settleRun(context: EngineContext, runId: bigint): Promise<void> {
   const plan = await context.database.transaction(async (client) => {
     const run = await lockRun(client, runId);
     if (!run) return null;
-    const decided = planSettlement(run);
+    const decided = planSettlement(run, context.now());
     await applyRunPlan(client, run, decided, context.now());
     return decided;
   });

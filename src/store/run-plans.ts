@@ -39,6 +39,8 @@ export function applyRunPlan(
 /** Carries out plans on runs that `lockRuns` locked in the same transaction, each run once. */
 export async function applyRunPlans(client: pg.ClientBase, plans: readonly PlannedRun[], now: Date): Promise<void> {
   if (plans.length === 0) return;
+  const comeBack = plans.flatMap(({ plan }) => plan.comeBack);
+  if (comeBack.length > 0) await putIntoQueue(client, comeBack, now);
   const changes: object[] = [];
   const events: object[] = [];
   const errors: object[] = [];
@@ -88,6 +90,17 @@ export async function applyRunPlans(client: pg.ClientBase, plans: readonly Plann
       JSON.stringify(events),
       now,
     ],
+  });
+}
+
+/** Makes ready rows for block runs whose status says already that they wait; those that have one keep it. */
+async function putIntoQueue(client: pg.ClientBase, blocks: readonly BlockRunSnapshot[], now: Date): Promise<void> {
+  await client.query({
+    name: 'put-into-queue',
+    text: `insert into ready (block_run_id, run_id, label, prio, run_at)
+           select b.id, b.pipeline_run_id, b.label, 0, $2 from block_run b
+            where b.id = any($1) and not exists (select 1 from ready q where q.block_run_id = b.id)`,
+    values: [blocks.map((block) => block.id), now],
   });
 }
 

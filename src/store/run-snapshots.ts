@@ -32,6 +32,7 @@ type BlockRow = {
   reason_actor: string | null;
   error: RunError | null;
   takes_place: boolean;
+  comes_back_at: Date | null;
   is_between_calls: boolean;
   owes_callbacks: boolean;
 };
@@ -70,6 +71,7 @@ async function loadRuns(
                   reason_actor, error, status = 'running' and worker_id is null as is_between_calls,
                   case status when 'queued' then next_attempt_at is null when 'running' then worker_id is not null and child_run_id is null
                               else false end as takes_place,
+                  case when status = 'queued' or status = 'running' and worker_id is null then next_attempt_at end as comes_back_at,
                   callbacks <> '{}' and started_at is not null as owes_callbacks
              from block_run where pipeline_run_id = any($1) order by position, dynamic_index`,
     values: [runIds],
@@ -100,6 +102,7 @@ function snapshotOf(run: RunRow, blocks: readonly BlockRow[]): RunSnapshot {
       reason: reasonOf(row),
       error: row.error,
       takesPlace: row.takes_place,
+      comesBackAt: row.comes_back_at,
       isBetweenCalls: row.is_between_calls,
       owesCallbacks: row.owes_callbacks,
     })),

@@ -42,6 +42,7 @@ export function runOf(
       reason: null,
       error: null,
       takesPlace: false,
+      comesBackAt: null,
       isBetweenCalls: false,
       owesCallbacks: false,
     })),

@@ -170,6 +170,21 @@ describe('a block run', () => {
     ]);
     expect(blockersOfBlockRun(waiting, [], run({ blocks, blockRunLimit: 3 }), world)).toEqual([]);
   });
+
+  test('that comes back, as a retry or a sensor, waits for a place too when its time has come', () => {
+    const due = block({ id: 12n, nextAttemptAt: at(20) });
+    const dueSensor = block({ id: 13n, status: 'running', startedAt: at(3), nextAttemptAt: at(20) });
+    const queued = block({ id: 14n });
+    const full = run({ blocks: [queued, due, dueSensor], blockRunLimit: 1 });
+    for (const each of [due, dueSensor]) {
+      expect(blockersOfBlockRun(each, [], full, world)).toMatchObject([
+        { code: 'CONCURRENCY_LIMIT', limit: 1, inUse: 1, holderBlockRuns: [14n] },
+      ]);
+      expect(codes(blockersOfBlockRun(each, [], { ...full, blockRunLimit: 2 }, busy))).toEqual(['WORKERS_BUSY']);
+    }
+    // The run waits for what its block that has the place waits for.
+    expect(codes(blockersOfRun(full, busy))).toEqual(['WORKERS_BUSY']);
+  });
 });
 
 describe('a run that has started', () => {

@@ -8,8 +8,10 @@ import { arbitraryDag, carriedOut, runOf, withBlock } from './arbitrary-run.ts';
 const rules: readonly TriggerRule[] = ['all_success', 'none_failed', 'all_done', 'one_success'];
 const user = { code: 'CANCELLED_BY_USER', message: 'Cancelled by ada.', actor: 'ada' } as const;
 
+const now = new Date('2026-03-01T12:00:00Z');
+
 function settle(run: RunSnapshot): RunSnapshot {
-  const plan = planSettlement(run);
+  const plan = planSettlement(run, now);
   expectLegal(plan);
   return carriedOut(run, plan);
 }
@@ -248,6 +250,27 @@ describe('a limit on the block runs of a run', () => {
     const full = settle(fan(1));
     const waiting = { ...full, blocks: full.blocks.map((block) => ({ ...block, takesPlace: false })) };
     expect(statusesOf(settle(waiting))).toEqual(['queued', 'queued', 'initial', 'initial']);
+  });
+
+  test('lets what comes back go before what has not begun, the longest due first, and no more than have room', () => {
+    const at = (minutes: number) => new Date(now.getTime() + minutes * 60_000);
+    const run = settle(fan(3));
+    const waiting = {
+      ...run,
+      blocks: run.blocks.map((block, place) =>
+        place < 3 ? { ...block, takesPlace: false, comesBackAt: at([-1, -2, 1][place]!) } : block,
+      ),
+    };
+    const uuids = (limit: number) => {
+      const plan = planSettlement({ ...waiting, blockRunLimit: limit }, now);
+      return [plan.comeBack.map((block) => block.uuid), plan.blocks.map(({ block }) => block.uuid)];
+    };
+    const free = { ...waiting.blocks[3]!, upstream: [] };
+    waiting.blocks[3] = free;
+    expect(uuids(0)).toEqual([[], []]);
+    expect(uuids(1)).toEqual([['b2'], []]);
+    expect(uuids(2)).toEqual([['b2', 'b1'], []]);
+    expect(uuids(3)).toEqual([['b2', 'b1'], ['b4']]);
   });
 
   test('that is lowered below what runs breaks nothing', () => {

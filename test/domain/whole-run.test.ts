@@ -70,6 +70,7 @@ describe('a run that is cancelled as a whole', () => {
             .filter((block) => !isTerminalBlock(block.status))
             .map((block) => ({ block, to: 'cancelled', reason })),
           stop: [],
+          comeBack: [],
           stopReason: reason,
           to: 'cancelled',
           reason,
@@ -111,6 +112,7 @@ describe('a run that is retried as a whole', () => {
               pendingUpstream: block.upstream.filter(isIncomplete).length,
             })),
           stop: [],
+          comeBack: [],
           to: 'initial',
           reason: null,
         });

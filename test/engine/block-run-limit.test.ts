@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { cancelPipelineRun } from '../../src/engine/cancel-pipeline-run.ts';
 import { settleRuns } from '../../src/engine/settle-runs.ts';
 import type { Claim, Finish } from '../../src/store/step.ts';
+import { restoreReadyRows } from '../../src/store/workers.ts';
 import { arbitraryDag } from '../domain/arbitrary-run.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
 import { expectInvariants } from '../support/invariants.ts';
@@ -67,6 +68,53 @@ test('a waiting retry and a sensor between two calls make room', async () => {
   expect(await engine.runRow(run)).toMatchObject({ status: 'cancelled' });
 });
 
+test('a retry and a sensor that come due wait for a place too, and get the next one that is free', async () => {
+  await engine.pipeline('back', [[], [], [], []], { concurrency: { blockRunLimit: 1 } });
+  const run = await engine.start('back');
+  const [first] = await look();
+  const at = Date.now();
+  const soon = (minutes: number) => new Date(at + minutes * 60_000);
+  const [second] = await turn([ended(first!, 'wait', { retryAt: soon(2), calls: 1 })]);
+  const [third] = await turn([ended(second!, 'retry', { retryAt: soon(1) })]);
+  expect(third?.uuid).toBe('b3');
+  engine.setNow(soon(3));
+  // Both are due, and b3 has the one place: also when the sweep puts them back into the queue.
+  expect(await look()).toEqual([]);
+  expect(await restoreReadyRows(engine.database.pool, soon(3), soon(3))).toBe(2);
+  expect(await look()).toEqual([]);
+  const order: string[] = [];
+  for (let held: readonly Claim[] = [third!]; held.length > 0; ) {
+    held = await turn(held.map((claim) => ended(claim)));
+    expect(held.length).toBeLessThanOrEqual(1);
+    order.push(...held.map((claim) => claim.uuid));
+  }
+  engine.setNow(null);
+  expect(order).toEqual(['b2', 'b1', 'b4']);
+  expect(await engine.runRow(run)).toMatchObject({ status: 'completed' });
+});
+
+test('a sensor whose time is over while it waits for a place is ended at once', async () => {
+  await engine.pipeline('over', [[], []], { concurrency: { blockRunLimit: 1 } });
+  const run = await engine.start('over');
+  await engine.database.pool.query(
+    `update block_run set timeout_seconds = 90 where pipeline_run_id = $1 and block_uuid = 'b1'`,
+    [run],
+  );
+  const [first] = await look();
+  const at = Date.now();
+  const [second] = await turn([ended(first!, 'wait', { retryAt: new Date(at + 60_000), calls: 1 })]);
+  engine.setNow(new Date(at + 61_000));
+  expect(await look()).toEqual([]);
+  engine.setNow(new Date(at + 95_000));
+  expect(await restoreReadyRows(engine.database.pool, engine.context.now(), engine.context.now())).toBe(1);
+  const [again] = await look();
+  expect(again).toMatchObject({ uuid: 'b1', timeoutSeconds: 0 });
+  engine.setNow(null);
+  await turn([ended(again!, 'failed', { code: 'TIMED_OUT' })]);
+  await turn([ended(second!, 'stopped', { code: 'RUN_ENDED' })]);
+  expect(await engine.runRow(run)).toMatchObject({ status: 'failed' });
+});
+
 test('a limit of 0 starts nothing, and the run can be cancelled', async () => {
   await engine.pipeline('shut', [[], [0]], { concurrency: { blockRunLimit: 0 } });
   const run = await engine.start('shut');
@@ -113,7 +161,7 @@ test('any graph with any rules and failures ends within its limit', async () => 
         held = await turn(
           held.map((claim) => {
             const end = claim.retries > 0 ? 'completed' : (ends.next().value as Finish['outcome']);
-            return ended(claim, end);
+            return ended(claim, end, end === 'retry' ? { retryAt: new Date() } : {});
           }),
         );
       }
