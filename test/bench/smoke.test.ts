@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { batch10k } from './batch-10k.ts';
 import type { Benchmark } from './benchmark.ts';
 import { chain40 } from './chain-40.ts';
 import { chain40Python } from './chain-40-python.ts';
@@ -71,6 +72,10 @@ describe.skipIf(!serverExists)('a benchmark of the smallest size', () => {
 
   test('exactly-once checks what an attack leaves behind', { timeout: 120_000 }, async () => {
     await measureOnce(exactlyOnce({ workers: 2, blocks: 120, runsAtOnce: 3 }));
+  });
+
+  test('batch-10k cancels and retries every run', { timeout: 90_000 }, async () => {
+    await measureOnce(batch10k({ runs: 120, blocks: 2, idleMs: 0 }));
   });
 
   test('fan-5000 runs independent blocks', { timeout: 90_000 }, async () => {
