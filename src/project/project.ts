@@ -27,7 +27,7 @@ export type ReadPipeline = {
   /** Names the definition and all its code: 16 hex digits, equal exactly when both are. */
   readonly version: string;
   readonly definition: PipelineDefinition;
-  /** Everything to show for the pipeline, problems of its triggers file as a whole included (these are warnings). */
+  /** Everything to show for the pipeline, also what is wrong in its triggers file (these are warnings). */
   readonly problems: readonly DefinitionProblem[];
   /** True when none of the problems is an error. */
   readonly isRunnable: boolean;

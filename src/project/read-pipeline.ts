@@ -15,7 +15,7 @@ import { pipelineKeys } from './known-keys.ts';
 import { readConcurrency, readRetryConfig } from './limits.ts';
 import { refuseAttached, refuseBlock, refusePipelineType, warnOfExecutors } from './not-run-here.ts';
 import { type Problems, problemsOf } from './problems.ts';
-import type { ReadPipeline } from './project.ts';
+import type { ReadPipeline, ReadTrigger } from './project.ts';
 import { type BlockSetting, type ReadBlock, readBlock } from './read-block.ts';
 import { readTriggers } from './read-triggers.ts';
 import type { Environment } from './templates.ts';
@@ -42,11 +42,24 @@ export async function readPipeline(uuid: string, setting: PipelineSetting): Prom
     uuid,
     version: versionOf(definition),
     definition,
-    problems: [...found, ...fileProblems],
+    problems: [...found, ...fileProblems, ...triggers.flatMap(asSeenFromPipeline)],
     isRunnable,
     triggers,
     areTriggersReadable: isReadable,
   };
+}
+
+/** What is wrong with a trigger keeps it from firing, and its pipeline from nothing. */
+function asSeenFromPipeline({ definition, problems }: ReadTrigger): readonly DefinitionProblem[] {
+  return problems.map((problem) =>
+    problem.severity === 'warning'
+      ? problem
+      : {
+          ...problem,
+          severity: 'warning',
+          message: `${problem.message} Until then the trigger "${definition.name}" does not fire.`,
+        },
+  );
 }
 
 async function readFields(problems: Problems, files: TextFiles): Promise<Fields | null> {
@@ -56,7 +69,7 @@ async function readFields(problems: Problems, files: TextFiles): Promise<Fields 
     null,
     file.kind === 'missing'
       ? 'This pipeline folder has no metadata.yaml. Add one that lists its blocks, or remove the folder.'
-      : `The file ${file.why}.`,
+      : `The file ${file.why}. Mend that, or remove the folder of this pipeline.`,
   );
   return null;
 }

@@ -41,7 +41,12 @@ export async function findProject(dir: string): Promise<string> {
     root = await realpath(dir);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ENOENT') throw new NotAProject('UNREADABLE', dir, `The folder ${dir} can't be read (${code}).`);
+    if (code !== 'ENOENT')
+      throw new NotAProject(
+        'UNREADABLE',
+        dir,
+        `The folder ${dir} can't be read (${code}). Give this user the right to.`,
+      );
     throw new NotAProject(
       'DIRECTORY_MISSING',
       dir,
@@ -55,12 +60,19 @@ export async function findProject(dir: string): Promise<string> {
       `${dir} is a file. Name the folder of a project: one that holds pipelines/.`,
     );
   }
-  const entries = await entriesOf(root);
+  const entries = await entriesOf(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EACCES') throw error;
+    throw new NotAProject(
+      'UNREADABLE',
+      dir,
+      `The folder ${dir} can't be read (${error.code}). Give this user the right to.`,
+    );
+  });
   if (isProject(entries)) return root;
   // A near miss is worth a hint: a project often sits in a subfolder of its repository.
   const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).slice(0, 100);
   const inner = await Promise.all(
-    folders.map(async ({ name }) => ({ name, entries: await entriesOf(join(root, name)) })),
+    folders.map(async ({ name }) => ({ name, entries: await entriesOf(join(root, name)).catch(() => []) })),
   );
   const near = inner.find(
     (folder) => isProject(folder.entries) && folder.entries.some(({ name }) => name === 'pipelines'),

@@ -37,7 +37,7 @@ export function textFiles(dir: string, cache: FileCache): TextFiles {
     const real = await realPlace(join(dir, path), realFolder);
     if (!isInside(dir, real)) return { kind: 'unusable', why: 'lies outside of the project' };
     const stats = await stat(real, { bigint: true });
-    if (!stats.isFile()) return { kind: 'unusable', why: 'is not a file' };
+    if (!stats.isFile()) return { kind: 'unusable', why: 'is no regular file' };
     if (stats.size > maxFileBytes) return { kind: 'unusable', why: `is larger than ${maxFileBytes / 1024 / 1024} MB` };
     seen.add(real);
     // Nothing but the change time tells of an edit that keeps size and modification time.

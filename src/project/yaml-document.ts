@@ -1,4 +1,14 @@
-import { type Document, isMap, isScalar, LineCounter, parseDocument, type ScalarTag, type Tags, visit } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type ScalarTag,
+  type Tags,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import { Fields } from './fields.ts';
 import type { Problems } from './problems.ts';
 
@@ -17,7 +27,8 @@ export function parseYaml(text: string, problems: Problems): Fields | null {
       merge: true,
       lineCounter: lines,
       prettyErrors: false,
-      logLevel: 'silent',
+      // Not "silent": then a second document would be left out without a word.
+      logLevel: 'error',
     });
     if (reportSyntax(document, problems, lineAt)) return null;
     replaceUnstorable(document, problems, lineAt);
@@ -46,14 +57,19 @@ function reportSyntax(document: Document, problems: Problems, lineAt: LineAt): b
       problems.warning(line, 'This key stands twice in one mapping, and only the last one counts. Remove the other.');
     } else if (!broken) {
       // What follows the first error is mostly its echo.
-      problems.error(
-        line,
-        `It is not valid yaml: ${error.message}. Mend this line; quotes or indentation are usual causes.`,
-      );
+      problems.error(line, syntaxSentence(error));
       broken = true;
     }
   }
   return broken;
+}
+
+function syntaxSentence({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS')
+    return 'The file holds several documents. Keep one: remove this "---" and what follows it.';
+  // The parser calls itself for each level.
+  if (/call stack/i.test(message)) return 'It is nested too deep to be read as yaml. Simplify the file.';
+  return `It is not valid yaml: ${message}. Mend this line; quotes or indentation are usual causes.`;
 }
 
 /** JSON knows no NaN and Postgres no NUL: a single such value must not keep the whole project from being stored. */

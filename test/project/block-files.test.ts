@@ -77,7 +77,7 @@ test('a block whose code is there in another language says what to set', async (
 test.for([
   ['../outside.py', 'lies outside of the project'],
   ['custom/link.py', 'lies outside of the project'],
-  ['custom', 'is not a file'],
+  ['custom', 'is no regular file'],
   ['custom/loop.py', "can't be read (ELOOP)"],
   ['custom/latin1.py', 'is not UTF-8 text'],
   ['custom/binary.py', 'holds NUL characters'],

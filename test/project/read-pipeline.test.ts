@@ -198,6 +198,19 @@ test('yaml that would take the machine down is refused like any other', async ()
   expect(told(daily.problems)).toEqual([expect.stringContaining("It can't be read as yaml: Excessive alias count")]);
   const deep = await readDaily(`name: ${'['.repeat(20_000)}`);
   expect(deep.isRunnable).toBe(false);
+  expect(told(deep.problems)).toEqual([expect.stringMatching(/nested too deep|valid yaml/)]);
+});
+
+test('of a file of several documents none is chosen silently', async () => {
+  const daily = await readDaily('name: one\nblocks: [{uuid: a, type: custom}]\n---\nname: two\n', {
+    'custom/a.py': code,
+  });
+  expect(told(daily.problems)).toEqual([
+    expect.stringMatching(/^error pipelines\/daily\/metadata.yaml:3 The file holds several documents/),
+  ]);
+  // Closing marks are no second document.
+  const whole = await readDaily('---\nname: one\nblocks: [{uuid: a, type: custom}]\n...\n', { 'custom/a.py': code });
+  expect(whole).toMatchObject({ isRunnable: true, problems: [] });
 });
 
 test('numbers that JSON does not know are null', async () => {

@@ -90,11 +90,18 @@ test.for([
 - name: good
   schedule_interval: '@daily'
 `);
-  expect(daily).toMatchObject({ isRunnable: true, areTriggersReadable: true, problems: [] });
+  expect(daily).toMatchObject({ isRunnable: true, areTriggersReadable: true });
   const [bad, good] = daily.triggers;
   expect(told(bad?.problems ?? [])).toEqual([expect.stringMatching(reason)]);
   expect(bad?.problems[0]).toMatchObject({ severity: 'error', file: 'pipelines/daily/triggers.yaml' });
   expect(bad?.problems[0]?.line).toBeGreaterThanOrEqual(2);
+  expect(daily.problems).toEqual([
+    {
+      ...bad!.problems[0],
+      severity: 'warning',
+      message: `${bad!.problems[0]!.message} Until then the trigger "bad" does not fire.`,
+    },
+  ]);
   expect(good).toMatchObject({ problems: [], definition: { name: 'good', scheduleInterval: '@daily' } });
 });
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -225,6 +225,14 @@ describe('the fork server', () => {
     }
     await other.close();
   });
+});
+
+test('a pipe that is named like a block keeps no other block from running', async () => {
+  const other = await openPythonHouse();
+  execFileSync('mkfifo', [join(other.projectDir, 'stuck.py')]);
+  const { outcome } = await other.run('@custom\ndef f(): return 1');
+  await other.close();
+  expect(outcome).toMatchObject({ status: 'completed' });
 });
 
 test('a Python whose processes can not live fails its attempts with their last words', async () => {

@@ -6,12 +6,16 @@ Only those that the project uses: found by looking for their imports in its file
 import importlib.util
 import os
 import re
+import stat
 import sys
+import time
 
 # polars is left out on purpose: importing it starts threads that a forked child would not have.
 CANDIDATES = ('numpy', 'pyarrow', 'pandas')
 BRINGS = {'pandas': ('numpy', 'pyarrow', 'pandas'), 'pyarrow': ('numpy', 'pyarrow'), 'numpy': ('numpy',)}
 MOST_FILES = 2000
+MOST_BYTES = 4 * 1024 * 1024
+MOST_SECONDS = 1.0  # The first block waits for this, and a folder of data may lie on a slow disk.
 SKIPPED_FOLDERS = {'node_modules', 'venv', 'site-packages', '__pycache__'}
 IMPORTS = re.compile(r'^\s*(?:import|from)\s+(%s)\b' % '|'.join(CANDIDATES), re.MULTILINE)
 
@@ -24,6 +28,10 @@ def used_by_project(folder):
     found = set()
     for path in _python_files(folder):
         try:
+            status = os.stat(path)
+            # To open a pipe named like a block would wait for ever for somebody who writes into it.
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+                continue
             with open(path, encoding='utf-8', errors='replace') as file:
                 found.update(IMPORTS.findall(file.read()))
         except OSError:
@@ -73,7 +81,10 @@ def _silence():
 
 def _python_files(folder):
     seen = 0
+    deadline = time.monotonic() + MOST_SECONDS
     for parent, folders, files in os.walk(folder):
+        if time.monotonic() > deadline:
+            return
         folders[:] = [name for name in folders if not name.startswith('.') and name not in SKIPPED_FOLDERS]
         for name in files:
             if name.endswith('.py'):
