@@ -97,12 +97,28 @@ const pythonBoolean: ScalarTag = {
   stringify: (item) => String(isScalar(item) ? item.value : item),
 };
 
+/** With a digit and a point, and a sign in the exponent: `e1`, `1e3` and a lone point are texts. */
+const pythonFloat: ScalarTag = {
+  default: true,
+  tag: 'tag:yaml.org,2002:float',
+  test: /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?)$/,
+  resolve: (text) => Number.parseFloat(text.replaceAll('_', '')),
+};
+
+/** The library's: only infinity and what is no number. */
+function isOtherFloat(tag: ScalarTag): boolean {
+  return tag.tag === 'tag:yaml.org,2002:float' && !tag.test?.test('.nan') && tag.format !== 'TIME';
+}
+
 const leftOut = new Set(
   ['bool', 'timestamp', 'binary', 'omap', 'pairs', 'set'].map((name) => `tag:yaml.org,2002:${name}`),
 );
 
 function pythonTags(tags: Tags): Tags {
-  return [pythonBoolean, ...tags.filter((tag) => typeof tag === 'string' || !leftOut.has(tag.tag))];
+  const kept = tags.filter(
+    (tag) => typeof tag === 'string' || !(leftOut.has(tag.tag) || isOtherFloat(tag as ScalarTag)),
+  );
+  return [pythonBoolean, pythonFloat, ...kept];
 }
 
 type LineAt = (offset: number | undefined) => number | null;

@@ -214,10 +214,22 @@ test('of a file of several documents none is chosen silently', async () => {
 });
 
 test('numbers that JSON does not know are null', async () => {
-  const daily = await readDaily('variables: {a: .nan, b: -.inf, c: 1e3}\nblocks: [{uuid: a, type: custom}]', {
+  const daily = await readDaily('variables: {a: .nan, b: -.inf, c: 1.5e+3}\nblocks: [{uuid: a, type: custom}]', {
     'custom/a.py': code,
   });
-  expect(daily.definition.variables).toEqual({ a: null, b: null, c: 1000 });
+  expect(daily.definition.variables).toEqual({ a: null, b: null, c: 1500 });
+});
+
+test('a name is a name, also where another reader of yaml would see a number or a truth', async () => {
+  const names = ['e1', 'E5', 'n', 'y', '1e3'];
+  const blocks = names.map((uuid) => `- {uuid: ${uuid}, type: custom, language: python}`).join('\n');
+  const daily = await readDaily(
+    `variables: {here: ., one: 1., half: .5, plus: +.5, ten: 1_0.5}\nblocks:\n${blocks}`,
+    Object.fromEntries(names.map((uuid) => [`custom/${uuid}.py`, code])),
+  );
+  expect(told(daily.problems)).toEqual([]);
+  expect(daily.definition.blocks.map((block) => block.uuid)).toEqual(names);
+  expect(daily.definition.variables).toEqual({ here: '.', one: 1, half: 0.5, plus: '+.5', ten: 10.5 });
 });
 
 test('a pipeline folder without metadata.yaml says so; an empty leftover is passed over', async () => {
