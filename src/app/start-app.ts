@@ -66,7 +66,7 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
     await store.stop();
   });
   await prepareDatabase(store.settings);
-  const database = openDatabase(store.settings);
+  const database = openDatabase(store.settings, { poolSize: poolSizeOf(config) });
   onStop(database.close);
 
   // Also without the role api: no event may be written before it is known which history it belongs to.
@@ -97,6 +97,14 @@ async function layFoundation(config: Config, logger: pino.Logger, onStop: Founda
     outputsRoot,
     onStop,
   };
+}
+
+/** Of a process that only works: its reports have a connection of their own, and many workers share the connections of one Postgres. */
+const workerPoolSize = 4;
+
+/** How many connections the process has for everything that is not a long wait. */
+function poolSizeOf({ roles }: Config): number {
+  return roles.has('api') || roles.has('scheduler') ? 10 : workerPoolSize;
 }
 
 async function startRoles(foundation: Foundation, unwind: () => Promise<void>): Promise<App> {

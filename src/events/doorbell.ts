@@ -36,6 +36,7 @@ export async function openDoorbell({ database, onRing, onProblem }: DoorbellOpti
   let client: pg.Client | null = null;
   let reconnecting: Promise<void> = Promise.resolve();
   let restTimer: NodeJS.Timeout | null = null;
+  let isRinging = false;
   let isClosed = false;
 
   async function connect(): Promise<pg.Client> {
@@ -75,24 +76,34 @@ export async function openDoorbell({ database, onRing, onProblem }: DoorbellOpti
     }
   }
 
-  function ringNow(): void {
-    restTimer = null;
-    if (pending.size === 0 || isClosed) return;
+  /** Rings what is pending; the next ring comes 20 ms later at the earliest, and never before this one was answered. */
+  async function ringNow(): Promise<void> {
+    if (pending.size === 0 || isRinging || isClosed) return;
     const payload = `${ownName} ${[...pending].join(',')}`;
     pending.clear();
-    restTimer = setTimeout(ringNow, betweenRingsMs);
+    isRinging = true;
+    restTimer = setTimeout(rested, betweenRingsMs);
     const ringing = client;
-    // Without a connection nobody hears it: they poll.
-    ringing?.query({ name: 'ring', text: 'select pg_notify($1, $2)', values: [channel, payload] }).catch((error) => {
+    try {
+      // Without a connection nobody hears it: they poll.
+      await ringing?.query({ name: 'ring', text: 'select pg_notify($1, $2)', values: [channel, payload] });
+    } catch (error) {
       if (client === ringing) lose(error);
-    });
+    }
+    isRinging = false;
+    if (restTimer === null) void ringNow();
+  }
+
+  function rested(): void {
+    restTimer = null;
+    void ringNow();
   }
 
   client = await connect();
   return {
     ring(topics) {
       for (const topic of topics) pending.add(topic);
-      if (restTimer === null) ringNow();
+      if (restTimer === null) void ringNow();
     },
     async close() {
       isClosed = true;

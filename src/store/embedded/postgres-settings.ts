@@ -8,7 +8,8 @@ export const postgresSettings: Readonly<Record<string, string>> = {
   port: '5432',
   unix_socket_permissions: '0700',
 
-  max_connections: '100',
+  // A worker process takes up to eight; twenty of them and whoever serves them fit.
+  max_connections: '250',
   shared_buffers: '128MB',
   effective_cache_size: '512MB',
   work_mem: '8MB',
