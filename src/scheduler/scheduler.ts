@@ -9,7 +9,7 @@ import { releaseLostClaims } from '../engine/release-lost-claims.ts';
 import { runBatches } from '../engine/run-batches.ts';
 import { settleRuns } from '../engine/settle-runs.ts';
 import { sweepDeletedRuns } from '../engine/sweep-deleted-runs.ts';
-import { tellChangedBlockers } from '../engine/tell-blockers.ts';
+import { createBlockerTeller } from '../engine/tell-blockers.ts';
 import { timeOutRuns } from '../engine/time-out-runs.ts';
 import { activeTimeTriggers } from '../store/catalog.ts';
 import { areSomeAwaited } from '../store/child-runs.ts';
@@ -103,11 +103,13 @@ export function startScheduler(
     return sleepMs.restore;
   });
 
-  let tellFrom = 0n;
+  const teller = createBlockerTeller(context);
   let tellPauseMs: number = sleepMs.blockers.someMoving;
   const blockers = loop('could not tell what runs wait for', async () => {
-    const { next, areSomeMoving } = await tellChangedBlockers(context, tellFrom);
-    tellFrom = next;
+    const before = options.monotonicMs();
+    const { hasMore, areSomeMoving } = await teller.round();
+    // However many there are to tell, it takes a quarter of somebody's time at most: what runs goes first.
+    if (hasMore) return 3 * (options.monotonicMs() - before);
     tellPauseMs = areSomeMoving ? sleepMs.blockers.someMoving : Math.min(tellPauseMs * 2, sleepMs.blockers.still);
     return tellPauseMs;
   });

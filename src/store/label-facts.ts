@@ -7,6 +7,17 @@ type Client = pg.ClientBase | pg.Pool;
 /** Block runs that take slots are looked for in at most this many running runs. */
 const mostRuns = 200;
 
+/**
+ * A worker lives that holds its lock, or has beaten within 15 s: without a scheduler nobody finds a lost one, and its row alone
+ * would promise for ever that somebody will come.
+ */
+const fromLivingWorkers = `from worker w cross join lateral unnest(w.labels) l(label) left join worker_beat b on b.worker_id = w.id
+            where w.ended_at is null
+              and (b.at > now() - interval '15 seconds'
+                   or exists (select 1 from pg_locks k
+                               where k.locktype = 'advisory' and k.classid = $1::int::oid and k.objid = w.id::int::oid and k.objsubid = 2
+                                 and k.database = (select oid from pg_database where datname = current_database())))`;
+
 /** How many workers of each label live, how many slots they have and how many of these are taken, in two statements. Labels without workers are left out. */
 export async function labelFacts(
   client: Client,
@@ -26,22 +37,23 @@ export async function labelFacts(
   );
 }
 
-/**
- * A worker lives that holds its lock, or has beaten within 15 s: without a scheduler nobody finds a lost one, and its row alone
- * would promise for ever that somebody will come.
- */
+/** The labels that a living worker takes, in alphabetical order. */
+export async function livingLabels(client: Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ label: string }>({
+    name: 'living-labels',
+    text: `select distinct l.label ${fromLivingWorkers} order by 1`,
+    values: [workerLockClass],
+  });
+  return rows.map(({ label }) => label);
+}
+
 async function livingWorkers(client: Client, labels: readonly string[]) {
   const result = await client.query<{ label: string; workers: number; slots: number; busy: number }>({
     name: 'blocker-facts-workers',
     text: `select l.label, count(*)::int as workers, sum(w.slots)::int as slots, sum(coalesce(b.busy, 0))::int as busy
-             from worker w cross join lateral unnest(w.labels) l(label) left join worker_beat b on b.worker_id = w.id
-            where w.ended_at is null and l.label = any($1)
-              and (b.at > now() - interval '15 seconds'
-                   or exists (select 1 from pg_locks k
-                               where k.locktype = 'advisory' and k.classid = $2::int::oid and k.objid = w.id::int::oid and k.objsubid = 2
-                                 and k.database = (select oid from pg_database where datname = current_database())))
+             ${fromLivingWorkers} and l.label = any($2)
             group by 1`,
-    values: [labels, workerLockClass],
+    values: [workerLockClass, labels],
   });
   return result.rows;
 }
