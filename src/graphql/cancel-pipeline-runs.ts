@@ -2,6 +2,7 @@ import { builder } from './builder.ts';
 import { PipelineRunBatchPayload, PipelineRunSelection, startBatch } from './pipeline-run-batch.ts';
 import type { PipelineRunFilterInput } from './pipeline-run-filter.ts';
 import { forbiddenAction } from './refusals.ts';
+import { refuseUnknownPipeline } from './unknown-pipeline.ts';
 
 const CancelPipelineRunsInput = builder.inputType('CancelPipelineRunsInput', {
   description: 'Which runs to cancel.',
@@ -40,7 +41,9 @@ builder.mutationFields((t) => ({
     authScopes: { operator: true },
     unauthorizedResolver: () => ({ error: forbiddenAction('cancel runs') }),
     args: { input: t.arg({ type: CancelAllRunningPipelineRunsInput, required: true, description: 'Whose.' }) },
-    resolve: (_root, { input: { pipelineUuid, reason } }, context) => {
+    resolve: async (_root, { input: { pipelineUuid, reason } }, context) => {
+      const unknown = await refuseUnknownPipeline(context, pipelineUuid);
+      if (unknown) return { error: unknown };
       const filter: PipelineRunFilterInput = {
         pipelineUuid: { eq: pipelineUuid },
         status: { in: ['initial', 'running'] },

@@ -7,6 +7,7 @@ import { RetryModeRef } from './pipeline-run-attempt.ts';
 import { PipelineRunBatchPayload, PipelineRunSelection, startBatch } from './pipeline-run-batch.ts';
 import { PipelineRunFilter } from './pipeline-run-filter.ts';
 import { forbiddenAction } from './refusals.ts';
+import { refuseUnknownPipeline } from './unknown-pipeline.ts';
 
 const keyDescription =
   '1–128 characters, unique among retries: the same input gives the same batch again, another gives ConflictError.';
@@ -56,9 +57,11 @@ builder.mutationFields((t) => ({
     authScopes: { operator: true },
     unauthorizedResolver: () => ({ error: forbiddenAction('retry runs') }),
     args: { input: t.arg({ type: RetryIncompleteBlockRunsInput, required: true, description: 'Of which pipeline.' }) },
-    resolve: (_root, { input: { pipelineUuid, filter, variables, ...more } }, context) => {
+    resolve: async (_root, { input: { pipelineUuid, filter, variables, ...more } }, context) => {
       const retry = readRetry({ variables });
       if (!retry.ok) return { error: retry.refusal };
+      const unknown = await refuseUnknownPipeline(context, pipelineUuid);
+      if (unknown) return { error: unknown };
       const failed = { pipelineUuid: { eq: pipelineUuid }, lastRunFailed: true };
       const selection = { filter: filter ? { ...failed, and: [filter] } : failed };
       return startBatch(context, { action: 'retry', retry: retry.value }, { ...more, selection });

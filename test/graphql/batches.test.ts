@@ -157,6 +157,8 @@ test('every way in which the whole can be refused is data, with no batch', async
     ['cancelPipelineRuns', { selection: { ids: ['run_1'] }, idempotencyKey: 'mine' }, 'ConflictError'],
     ['retryPipelineRuns', { selection: { ids: [id] }, mode: 'FROM_BLOCK' }, 'InvalidInputError'],
     ['retryPipelineRuns', { selection: { planId: 'bop_1' }, mode: 'ALL' }, 'InvalidInputError'],
+    ['retryIncompleteBlockRuns', { pipelineUuid: 'nobody' }, 'NotFoundError'],
+    ['cancelAllRunningPipelineRuns', { pipelineUuid: 'no\0body' }, 'NotFoundError'],
     ['previewPipelineRunBatch', { action: 'CANCEL', selection: { planId: 'bop_1' } }, 'InvalidInputError'],
     ['previewPipelineRunBatch', { action: 'CANCEL', selection: { ids: [id] }, mode: 'ALL' }, 'InvalidInputError'],
     ['previewPipelineRunBatch', { action: 'DELETE', selection: { ids: [id] } }, 'ForbiddenError'],
