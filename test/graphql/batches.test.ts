@@ -257,7 +257,7 @@ test('a batch is aborted between two pieces; one that has ended, or is not there
   await goOn();
   expect(await read(batch!.id)).toMatchObject({ status: 'ABORTED', done: 100 });
   expect(await abort('bop_999')).toEqual({ __typename: 'NotFoundError' });
-  const ended = await act('cancelAllRunningPipelineRuns', { pipelineUuid: 'nowhere' });
+  const ended = await act('cancelPipelineRuns', { selection: { filter: { pipelineUuid: { in: [] } } } });
   expect(await abort(ended.batch!.id)).toEqual({ __typename: 'InvalidStateError', currentStatus: 'COMPLETED' });
 });
 
