@@ -109,6 +109,12 @@ test.each([
   ['throw "just text"', 'string', 'just text'],
   ['throw null', 'object', 'null'],
   ['throw { code: 5 }', 'Object', '{ code: 5 }'],
+  ['throw { constructor: { name: 5 } }', 'Object', '{ constructor: { name: 5 } }'],
+  [
+    'throw new Proxy({}, { get() { throw new Error("a trap"); } })',
+    'Error',
+    'The block threw a value that can not be looked at.',
+  ],
   ['const f = () => f() + 1; f()', 'RangeError', 'Maximum call stack size exceeded'],
   [
     'setTimeout(() => { throw new TypeError("in a timer"); }, 1); await new Promise(() => {})',

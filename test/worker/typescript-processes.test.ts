@@ -26,6 +26,16 @@ test.each([
   expect(inlineOf((await project.run(noop)).outcome)).toBe(1);
 });
 
+test.each([
+  'JSON.stringify = () => { throw new Error("no JSON"); }',
+  'globalThis.process = undefined; globalThis.Promise = undefined; globalThis.setImmediate = undefined',
+])('a block that breaks what our own code needs (%s) ends, and the next attempt runs', async (statement) => {
+  await using project = createProject({ slots: 1 });
+  const { outcome } = await project.run(`${statement};\nexport default () => 1;`);
+  expect(['completed', 'process_died', 'failed']).toContain(outcome.status);
+  expect(inlineOf((await project.run(noop)).outcome)).toBe(1);
+});
+
 test('a process that is killed from outside ends its attempt', async () => {
   await using project = createProject();
   const running = project.start('export default () => { console.log("up"); for (;;); }');

@@ -13,8 +13,17 @@ export class BlockMistake extends Error {
   }
 }
 
-/** What is told of a thrown value: the error's type and message, and the user's own frames with real paths. */
+/** What is told of a thrown value: the error's type and message, and the user's own frames with real paths. Never throws. */
 export function describeError(error: unknown): AttemptError {
+  try {
+    return describe(error);
+  } catch {
+    // A proxy or a getter that throws when it is looked at.
+    return { type: 'Error', message: 'The block threw a value that can not be looked at.', stackTrace: null };
+  }
+}
+
+function describe(error: unknown): AttemptError {
   if (error instanceof BlockMistake) return error.told;
   if (!isError(error)) return { type: typeName(error), message: stringOf(error), stackTrace: null };
   const code = (error as NodeJS.ErrnoException).code;
@@ -66,7 +75,9 @@ function readablePath(location: string): string {
 }
 
 function typeName(value: unknown): string {
-  return typeof value === 'object' && value !== null ? (value.constructor?.name ?? 'Object') : typeof value;
+  if (typeof value !== 'object' || value === null) return typeof value;
+  const name: unknown = value.constructor?.name;
+  return typeof name === 'string' ? name : 'Object';
 }
 
 function stringOf(value: unknown): string {

@@ -21,6 +21,8 @@ import { type AnswerFrame, createFrameReader, type TaskFrame } from './typescrip
 const mostAttempts = 100_000;
 const mostRssBytes = 256 * 1024 ** 2;
 const projectDir = process.argv[2] ?? '';
+// A block may take `process` itself away.
+const { kill, pid } = process;
 const modules = createBlockModules();
 const usage = createUsageMeter();
 const channel = new Socket({ fd: channelFd, readable: true, writable: false });
@@ -42,14 +44,19 @@ channel.on(
   createFrameReader((line) => {
     const frame = JSON.parse(line) as TaskFrame | AnswerFrame;
     if ('answerTo' in frame) hear(frame);
-    else void serve(frame);
+    else serve(frame);
   }),
 );
 // The worker is gone, and so are we and all that blocks have started.
 channel.on('close', end);
 send({ type: 'ready' });
 
-async function serve(task: TaskFrame): Promise<void> {
+/** A block may have broken what everybody needs (JSON, timers, arrays): then its process ends, which is told, and does not hang. */
+function serve(task: TaskFrame): void {
+  serveOnce(task).catch(end);
+}
+
+async function serveOnce(task: TaskFrame): Promise<void> {
   variables = task.variables ?? variables;
   if (modules.isStale(task.file, task.source !== null)) {
     send({ type: 'stale' });
@@ -118,7 +125,7 @@ function leaveForGood(): void {
 }
 
 function end(): void {
-  process.kill(-process.pid, 'SIGKILL');
+  kill(-pid, 'SIGKILL');
 }
 
 /** When memory runs out, the kernel should end a block and not the server. */
