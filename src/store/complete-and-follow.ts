@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { runHotStatement } from './hot-statement.ts';
+import { type RawRow, runHotStatement } from './hot-statement.ts';
 import type { Claim, Finish } from './step.ts';
 
 const statement = {
@@ -11,7 +11,7 @@ const statement = {
  * Reports the completion of an attempt and claims the one block run that waited for nothing else, in one round trip and one commit (the SQL
  * function `complete_and_follow`): what a chain of blocks consists of. `claim` is the one that has completed. Null when this
  * is no such case; then nothing has changed and `step` has to report it. As safe to repeat as `step`: a completion that is already
- * recorded answers null.
+ * recorded answers null. `early` gets the claim before it is committed, to make it ready; it must not run before the promise settles with it.
  */
 export async function completeAndFollow(
   client: pg.ClientBase,
@@ -20,8 +20,10 @@ export async function completeAndFollow(
   finish: Finish,
   claim: Claim,
   now: Date,
+  early?: (claim: Claim) => void,
 ): Promise<Claim | null> {
-  const rows = await runHotStatement(client, statement, [
+  let next: Claim | null = null;
+  const values = [
     String(workerId),
     label,
     now.toISOString(),
@@ -34,20 +36,27 @@ export async function completeAndFollow(
     finish.outputs.length > 0 ? JSON.stringify(finish.outputs) : null,
     finish.tests.length > 0 ? JSON.stringify(finish.tests) : null,
     String(finish.droppedLines),
-  ]);
-  const row = rows[0];
-  if (row === undefined) return null;
+  ];
+  const rows = await runHotStatement(client, statement, values, (row) => {
+    next = claimOf(row, claim);
+    early?.(next);
+  });
+  return rows.length === 0 ? null : next;
+}
+
+/** The block run that follows `before`, in the same run. */
+function claimOf(row: RawRow, before: Claim): Claim {
   const [id, uuid, fence, attempt, retries, timeoutSeconds, upstreamUuid, upstreamOutputs] = row;
   return {
     id: Number(id),
-    run: claim.run,
+    run: before.run,
     uuid: uuid ?? '',
     fence: Number(fence),
     attempt: Number(attempt),
     retries: Number(retries),
-    runAttempt: claim.runAttempt,
-    pipeline: claim.pipeline,
-    version: claim.version,
+    runAttempt: before.runAttempt,
+    pipeline: before.pipeline,
+    version: before.version,
     timeoutSeconds: timeoutSeconds == null ? null : Number(timeoutSeconds),
     inputs: [
       {

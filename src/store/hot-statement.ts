@@ -6,6 +6,7 @@ export type RawRow = readonly (string | null)[];
 type Settled = {
   readonly resolve: (rows: readonly RawRow[]) => void;
   readonly reject: (error: Error) => void;
+  readonly early: ((row: RawRow) => void) | undefined;
 };
 
 /** What pg tells a query of our own (its `Submittable`, which pg-cursor uses too), as far as we use it. */
@@ -15,6 +16,7 @@ type Wire = {
   readonly parse: (message: { readonly name: string; readonly text: string }) => void;
   readonly bind: (message: { readonly statement: string; readonly values: readonly (string | null)[] }) => void;
   readonly execute: (message: object) => void;
+  readonly flush: () => void;
   readonly sync: () => void;
 };
 
@@ -22,14 +24,18 @@ type Wire = {
  * Runs one named statement, for those that run thousands of times a second and know their columns: rows come as they are written, nobody
  * asks Postgres to describe them, and no result object is made. About 25 µs cheaper for this process than `client.query`, and 5 µs for
  * Postgres. Rejects with the error of the statement or of the connection.
+ *
+ * `early` is told of each row when it is known, which is before it is durable: Postgres sends rows, then commits, which takes as long again as
+ * many a statement. What it makes ready meanwhile has to be undone when the promise rejects.
  */
 export function runHotStatement(
   client: pg.ClientBase,
   statement: { readonly name: string; readonly text: string },
   values: readonly (string | null)[],
+  early?: (row: RawRow) => void,
 ): Promise<readonly RawRow[]> {
   return new Promise((resolve, reject) => {
-    client.query(new HotStatement(statement, values, { resolve, reject }) as unknown as pg.Submittable);
+    client.query(new HotStatement(statement, values, { resolve, reject, early }) as unknown as pg.Submittable);
   });
 }
 
@@ -57,12 +63,14 @@ class HotStatement {
     if (wire.parsedStatements[this.name] === undefined) wire.parse({ name: this.name, text: this.text });
     wire.bind({ statement: this.name, values: this.#values });
     wire.execute({});
+    if (this.#settled.early) wire.flush();
     wire.sync();
     wire.stream.uncork();
   }
 
   handleDataRow(message: { readonly fields: RawRow }): void {
     this.#rows.push(message.fields);
+    this.#settled.early?.(message.fields);
   }
 
   handleCommandComplete(): void {}

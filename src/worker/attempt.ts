@@ -47,8 +47,16 @@ export type Attempt = {
   readonly stop: (cause: Exclude<StopCause, null>, graceMs: number) => void;
 };
 
-/** Runs a claimed block, once `after` has settled: prepare → start → stream logs → collect → judge. */
-export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promise<unknown>): Attempt {
+/** When an attempt may begin. */
+export type Start = {
+  /** Nothing is done before this settles. */
+  readonly after?: Promise<unknown> | undefined;
+  /** None of the block's code runs before this settles with true. With false nobody hears of the attempt: it never was. */
+  readonly go?: Promise<boolean>;
+};
+
+/** Runs a claimed block: prepare → start → stream logs → collect → judge. */
+export function runAttempt(setting: AttemptSetting, claim: Claim, { after, go }: Start = {}): Attempt {
   let running: RunningAttempt | null = null;
   let stopCause: StopCause = null;
   /** Of the newest request to stop: how long it leaves. */
@@ -83,8 +91,9 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
         : setTimeout(() => stop('timeout', setting.graceMs), claim.timeoutSeconds * 1000);
     // Asked once: what is tried again has been let in.
     const conditionals = claim.retries === 0 && !claim.calls ? await setting.contexts.conditionals(claim, block) : [];
+    if (go && (conditionals.length > 0 || !executor.holds) && !(await go)) return givenBack(claim);
     const skip = conditionals.length === 0 ? null : await askConditionals(conditionals, run, log.sink);
-    const outcome = skip ?? (await carryOut(executor, taskOf(setting, claim, block, run), log.sink, calls.answer));
+    const outcome = skip ?? (await carryOut(executor, taskOf(setting, claim, block, run), log.sink, calls.answer, go));
     clearTimeout(deadline);
     await calls.end();
     const droppedLines = await log.flushed();
@@ -93,8 +102,14 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, after?: Promis
     return placed?.hasLoneFollower ? { ...end, leading: claim } : end;
   }
 
-  function carryOut(executor: Executor, task: AttemptTask, sink: LogSink, answer?: Answerer): Promise<AttemptOutcome> {
-    running = executor.run(task, sink, answer);
+  function carryOut(
+    executor: Executor,
+    task: AttemptTask,
+    sink: LogSink,
+    answer?: Answerer,
+    go?: Promise<boolean>,
+  ): Promise<AttemptOutcome> {
+    running = executor.run(task, sink, answer, executor.holds ? go : undefined);
     running.pid.then((known) => {
       pid = known;
     });

@@ -1,6 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import pg from 'pg';
+import type pg from 'pg';
 import type { ConnectionSettings } from '../store/connection.ts';
+import { endWhenVanished, patientClient } from '../store/postgres-client.ts';
+import { endSessions, type Session, sessionOf } from '../store/sessions.ts';
 import { beatWorker, holdWorkerLock } from '../store/workers.ts';
 import { beatSlot } from './beat-slots.ts';
 
@@ -12,12 +14,16 @@ const { settings, workerId, shared } = workerData as {
   readonly shared: Int32Array;
 };
 const intervalMs = { busy: 500, idle: 10_000 } as const;
+/** A worker that does not beat is taken for lost after two seconds, and taken back with its next beat. */
+const PatientClient = patientClient({ connectMs: 3000, answerMs: 3000 });
 /** After a failed beat: without its lock a worker is taken for lost in 0.6 s, so it has to be back before. */
 const retryMs = 100;
 /** Idle beats in a row before it sleeps long: work often comes soon after work. */
 const restlessBeats = 10;
 
 let client: pg.Client | null = null;
+/** The newest session that the server had with this thread. */
+let session: Session | null = null;
 /** Ends the present sleep. */
 let hurry: () => void = () => {};
 
@@ -25,9 +31,13 @@ let hurry: () => void = () => {};
 setInterval(() => {}, 60_000);
 
 async function connect(): Promise<pg.Client> {
-  const fresh = new pg.Client({ ...settings, application_name: 'penstock-beat' });
+  const fresh = new PatientClient({ ...settings, application_name: 'penstock-beat' });
   fresh.on('error', () => {});
   await fresh.connect();
+  await endWhenVanished(fresh, settings.host);
+  // Where the network swallowed the last connection, the server may not know that, and the lock would still be that session's.
+  if (session) await endSessions(fresh, [session]);
+  session = await sessionOf(fresh);
   // The lock went with the connection: back at once.
   fresh.once('end', () => {
     if (client !== fresh) return;

@@ -10,8 +10,12 @@ export type Executor = {
   /**
    * Starts one attempt. The promise never rejects: everything that can go wrong is an outcome.
    * It settles only after every log line was handed to `sink` and no process of the attempt's group is left.
+   * `go`: everything may be made ready, but the block's code runs only when it settles with true. With false the attempt is over,
+   * stopped, and none of its code has run. Heeded by executors that hold; never given to others.
    */
-  readonly run: (task: AttemptTask, sink: LogSink, answer?: Answerer) => RunningAttempt;
+  readonly run: (task: AttemptTask, sink: LogSink, answer?: Answerer, go?: Promise<boolean>) => RunningAttempt;
+  /** Whether it can make an attempt ready and hold it. */
+  readonly holds?: boolean;
   /** Makes `count` warm processes ready, so that the first attempts don't pay for a start. */
   readonly warm: (count: number) => Promise<void>;
   /** Ends all warm and running processes. */

@@ -3,10 +3,14 @@
  * embedded Postgres. No handler runs at a SIGKILL, so the promise is kept by another process: a shell of about 1 MB in a
  * session of its own that reads from a pipe. When the server is gone the kernel closes the pipe, and the shell kills.
  *
+ * A process that left its group (a daemon, a session of its own) is known by the mark that all of them find in their environment
+ * (Linux; elsewhere only groups are known).
+ *
  * The write end must be close-on-exec (Node opens it so): if a block inherited it, the end of the pipe would never come.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Watchdog } from './executor.ts';
 
@@ -14,7 +18,9 @@ import type { Watchdog } from './executor.ts';
 export type RunningWatchdog = Watchdog & {
   /** From now on the Postgres with this postmaster is shut down at once (SIGQUIT) when this process dies; null: none. */
   readonly guardPostmaster: (pid: number | null) => void;
-  /** Ends the watchdog in peace: groups still guarded are killed, the postmaster is left alone. */
+  /** To be put into the environment of whatever runs a project's code. */
+  readonly mark: Readonly<Record<string, string>>;
+  /** Ends the watchdog in peace: what is still guarded or marked is killed, the postmaster is left alone. */
   readonly stop: () => Promise<void>;
 };
 
@@ -33,9 +39,18 @@ while read -r line; do
 done
 for group in $groups; do kill -9 "-$group"; done 2>/dev/null
 [ -z "$postmaster" ] || kill -3 "$postmaster" 2>/dev/null
+for look in 1 2 3 4 5; do
+  marked=$(grep -lsF "$1" /proc/[0-9]*/environ) || break
+  for place in $marked; do
+    pid=\${place#/proc/}
+    kill -9 "\${pid%/environ}"
+  done
+done 2>/dev/null
 exit 0
 `;
 
+/** Not one of the names that are kept from blocks. It tells them nothing but whose they are. */
+const markName = '_PENSTOCK_FAMILY';
 const slowestRestartMs = 1000;
 
 /** Starts the watchdog of this process; rejects when there is no `sh` to run. */
@@ -44,7 +59,8 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
   let postmaster: number | null = null;
   let stopping = false;
   let restartDelayMs = 0;
-  let shell = await startShell();
+  const family = randomBytes(16).toString('hex');
+  let shell = await startShell(family);
 
   function tell(line: string): void {
     // A pipe with room takes this at once, before write() returns: what is said is safe from our own death.
@@ -69,7 +85,7 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
 
   function restart(): void {
     if (stopping) return;
-    startShell().then(
+    startShell(family).then(
       (started) => {
         shell = started;
         if (stopping) {
@@ -85,6 +101,7 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
 
   keepAlive();
   return {
+    mark: { [markName]: family },
     guard: (group) => {
       guarded.add(group);
       tell(`+${group}`);
@@ -108,9 +125,9 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
   };
 }
 
-function startShell(): Promise<ChildProcess> {
+function startShell(family: string): Promise<ChildProcess> {
   // The environment is empty so that nothing secret stands in /proc/<pid>/environ of a process that needs none of it.
-  const shell = spawn('/bin/sh', ['-c', script, 'penstock-watchdog'], {
+  const shell = spawn('/bin/sh', ['-c', script, 'penstock-watchdog', `${markName}=${family}`], {
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],
     env: {},

@@ -91,6 +91,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     vacuumReady(database.pool).catch((error) => onError('could not vacuum the queue', error));
   }
 
+  /** What is being made ready for a claim that may yet not come to be. */
+  let uncommitted: Attempt | null = null;
+
   /** Of a lone completion that lets one block go on: reports it the short way. Null when it has to go the ordinary way. */
   async function follow(client: pg.Client, finishes: readonly Finish[]): Promise<StepResult | null> {
     const [finish] = finishes;
@@ -101,8 +104,52 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       finish.calls !== undefined
     )
       return null;
-    const claim = await completeAndFollow(client, id, options.label, finish, finish.leading, context.now());
-    return claim && { claims: [claim], unsettled: [], more: false, callbacks: false, ended: false };
+    const go = Promise.withResolvers<boolean>();
+    // While Postgres writes the commit to disk, the next block is made ready; its code runs when it is there.
+    const begin = (claim: Claim) => {
+      if (!running.has(claim.id)) uncommitted = start(claim, go.promise);
+    };
+    try {
+      const claim = await completeAndFollow(client, id, options.label, finish, finish.leading, context.now(), begin);
+      const claims = claim && !uncommitted ? [claim] : [];
+      uncommitted = null;
+      go.resolve(true);
+      return claim && { claims, unsettled: [], more: false, callbacks: false, ended: false };
+    } catch (error) {
+      // Should it be there after all, then as one of the claims whose answer was lost.
+      if (uncommitted) forget(uncommitted);
+      uncommitted = null;
+      go.resolve(false);
+      throw error;
+    }
+  }
+
+  /** Runs what was claimed. With `go`, once that settles with true; a claim that was not committed has to be forgotten. */
+  function start(claim: Claim, go?: Promise<boolean>): Attempt {
+    // One of the same block run still here: this worker was taken for lost meanwhile, and got the block run again. It waits
+    // until nothing of its forerunner runs.
+    const forerunner = running.get(claim.id);
+    forerunner?.stop('run_ends', 0);
+    const attempt = runAttempt(setting, claim, { after: forerunner?.finish, ...(go ? { go } : {}) });
+    running.set(claim.id, attempt);
+    tellBusy();
+    attempt.finish.then(async (finish) => {
+      if (go && !(await go)) return;
+      forget(attempt);
+      batcher.finish(finish);
+      if (finish.retryAt) wakeAt(finish.retryAt);
+      if (finish.outcome === 'wait' && claim.timeoutSeconds !== null) {
+        wakeAt(new Date(attempt.startedAt.getTime() + claim.timeoutSeconds * 1000));
+      }
+    });
+    return attempt;
+  }
+
+  function forget(attempt: Attempt): void {
+    const { id: blockRunId } = attempt.claim;
+    if (running.get(blockRunId) === attempt) running.delete(blockRunId);
+    withPid.delete(blockRunId);
+    tellBusy();
   }
 
   /** The batcher's session, and before it those that broke and may not be gone yet. */
@@ -138,25 +185,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const working = [...running.values()].filter((attempt) => !attempt.isWaiting());
       return Math.max(0, options.slots - working.length);
     },
-    start: (claim) => {
-      // One of the same block run still here: this worker was taken for lost meanwhile, and got the block run again. It waits
-      // until nothing of its forerunner runs.
-      const forerunner = running.get(claim.id);
-      forerunner?.stop('run_ends', 0);
-      const attempt = runAttempt(setting, claim, forerunner?.finish);
-      running.set(claim.id, attempt);
-      tellBusy();
-      attempt.finish.then((finish) => {
-        if (running.get(claim.id) === attempt) running.delete(claim.id);
-        withPid.delete(claim.id);
-        tellBusy();
-        batcher.finish(finish);
-        if (finish.retryAt) wakeAt(finish.retryAt);
-        if (finish.outcome === 'wait' && claim.timeoutSeconds !== null) {
-          wakeAt(new Date(attempt.startedAt.getTime() + claim.timeoutSeconds * 1000));
-        }
-      });
-    },
+    start,
     settle: (runs) => {
       settleRuns(context, runs).catch((error) => onError('could not settle runs', error));
     },
@@ -188,7 +217,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     if (checking || running.size === 0) return;
     checking = true;
     try {
-      const held = [...running.values()].map(({ claim }) => ({ blockRunId: claim.id, fence: claim.fence }));
+      // One that is not committed yet would look as if it were lost.
+      const committed = [...running.values()].filter((attempt) => attempt !== uncommitted);
+      const held = committed.map(({ claim }) => ({ blockRunId: claim.id, fence: claim.fence }));
       const { stop, lost } = await claimsToStop(database.pool, id, held);
       for (const blockRunId of stop) running.get(blockRunId)?.stop('run_ends', options.graceMs);
       // Not ours any more: somebody judged this worker lost. Its late answer changes nothing; end it at once.

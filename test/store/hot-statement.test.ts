@@ -34,6 +34,21 @@ test('after an error the connection is as good as before, and ordinary queries g
   await client.end();
 });
 
+test('rows are known before the commit, and not to be relied on: a commit that fails rejects', async () => {
+  const client = await engine.database.connect('hot');
+  await client.query(`
+    create temp table noted (n int);
+    create function pg_temp.refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+    create constraint trigger refuse after insert on noted deferrable initially deferred for each row when (new.n < 0) execute function pg_temp.refuse()`);
+  const note = { name: 'note', text: 'insert into noted values ($1::int) returning n' };
+  const early: unknown[] = [];
+  expect(await runHotStatement(client, note, ['1'], (row) => early.push(row))).toEqual([['1']]);
+  await expect(runHotStatement(client, note, ['-1'], (row) => early.push(row))).rejects.toThrow('no');
+  expect(early).toEqual([['1'], ['-1']]);
+  expect((await client.query('select n from noted')).rows).toEqual([{ n: 1 }]);
+  await client.end();
+});
+
 test('when the session dies under it, it rejects', async () => {
   const client = await engine.database.connect('hot');
   const pid = (await client.query('select pg_backend_pid() as pid')).rows[0].pid;

@@ -280,3 +280,49 @@ test('a rejected import is tried afresh by the next attempt', async () => {
   await project.write('lib/missing.ts', 'export {};');
   expect(inlineOf((await project.run(code)).outcome)).toBe(1);
 });
+
+test('an attempt that is held has its process at once, and runs when it may', async () => {
+  await using project = createProject({ slots: 1 });
+  const { pid } = await project.run('export default () => console.log("warm")');
+  const go = Promise.withResolvers<boolean>();
+  const held = project.start('export default () => console.log("runs")', { name: 'custom/held.ts' }, go.promise);
+  expect(await held.pid).toBe(pid);
+  // The process can be asked for nothing else meanwhile; what it says comes after the go, or it did not wait.
+  const told = go.promise.then(() => held.said());
+  go.resolve(true);
+  expect(await told).toEqual([]);
+  expect((await held.outcome).status).toBe('completed');
+  expect(held.said()).toEqual(['runs']);
+});
+
+test('an attempt that was held and must not run never runs, whether it had a process or waited for one', async () => {
+  await using project = createProject({ slots: 1 });
+  await project.run('export default () => 1');
+  const go = Promise.withResolvers<boolean>();
+  const code = 'export default () => console.log("runs")';
+  const [held, waiting] = [
+    project.start(code, { name: 'custom/held.ts' }, go.promise),
+    project.start(code, { name: 'custom/other.ts' }, go.promise),
+  ];
+  await held.pid;
+  go.resolve(false);
+  expect((await held.outcome).status).toBe('stopped');
+  expect((await waiting.outcome).status).toBe('stopped');
+  expect([held.said(), waiting.said()]).toEqual([[], []]);
+  // What the held one brought along is not taken for known.
+  const next = await project.run(code, { name: 'custom/held.ts' });
+  expect([next.outcome.status, next.said]).toEqual(['completed', ['runs']]);
+});
+
+test('an attempt that is stopped while it is held does not run', async () => {
+  await using project = createProject({ slots: 1 });
+  await project.run('export default () => 1');
+  const go = Promise.withResolvers<boolean>();
+  const held = project.start('export default () => console.log("runs")', {}, go.promise);
+  await held.pid;
+  held.stop(60_000);
+  expect((await held.outcome).status).toBe('stopped');
+  go.resolve(true);
+  expect(held.said()).toEqual([]);
+  expect((await project.run('export default () => 2')).outcome.status).toBe('completed');
+});

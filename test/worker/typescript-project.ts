@@ -48,7 +48,7 @@ export function createProject(
       while (guarded.size > count) await once(released, 'release');
     },
     /** Starts a block; its lines can be read while it runs. */
-    start(code: string, given: Partial<AttemptTask> & { readonly name?: string } = {}) {
+    start(code: string, given: Partial<AttemptTask> & { readonly name?: string } = {}, go?: Promise<boolean>) {
       const fence = ++lastFence;
       const lines: LogEntry[] = [];
       const spoken = Promise.withResolvers<void>();
@@ -77,6 +77,8 @@ export function createProject(
           lines.push(entry);
           spoken.resolve();
         },
+        undefined,
+        go,
       );
       const said = () => lines.map((line) => line.message);
       return { ...running, lines, said, spoken: spoken.promise };

@@ -10,7 +10,7 @@ import { rawOutputIsPossible, resetLeakFlags, startedProcesses, watchForLeaks } 
 import { captureOutput } from './typescript-child-logs.ts';
 import { createBlockModules } from './typescript-child-modules.ts';
 import { createUsageMeter } from './typescript-child-usage.ts';
-import { type AnswerFrame, createFrameReader, type TaskFrame } from './typescript-protocol.ts';
+import { type AnswerFrame, createFrameReader, type GoFrame, type TaskFrame } from './typescript-protocol.ts';
 
 /**
  * The process that runs TypeScript blocks: it waits for tasks on descriptor 3 and runs them one after the other. It is its own
@@ -29,6 +29,7 @@ const channel = new Socket({ fd: channelFd, readable: true, writable: false });
 let attempts = 0;
 let broken = false;
 let variables = '{}';
+let held: TaskFrame | null = null;
 
 letTheKernelPreferUs();
 captureOutput();
@@ -42,14 +43,22 @@ channel.setEncoding('utf8');
 channel.on(
   'data',
   createFrameReader((line) => {
-    const frame = JSON.parse(line) as TaskFrame | AnswerFrame;
+    const frame = JSON.parse(line) as TaskFrame | AnswerFrame | GoFrame;
     if ('answerTo' in frame) hear(frame);
+    else if ('go' in frame) goOn();
+    else if (frame.isHeld) held = frame;
     else serve(frame);
   }),
 );
 // The worker is gone, and so are we and all that blocks have started.
 channel.on('close', end);
 send({ type: 'ready' });
+
+function goOn(): void {
+  const task = held;
+  held = null;
+  if (task !== null) serve(task);
+}
 
 /** A block may have broken what everybody needs (JSON, timers, arrays): then its process ends, which is told, and does not hang. */
 function serve(task: TaskFrame): void {

@@ -19,6 +19,8 @@ export type Job = {
   /** How many answers it waits for: then its process is one more than there are slots. */
   asking: number;
   stopRequested: boolean;
+  /** Its code must not run yet. */
+  isHeld: boolean;
 };
 
 export function createJob(
@@ -53,5 +55,6 @@ export function createJob(
     answer,
     asking: 0,
     stopRequested: false,
+    isHeld: false,
   };
 }

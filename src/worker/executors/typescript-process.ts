@@ -6,7 +6,7 @@ import { groupHasOthers } from './typescript-group.ts';
 import type { Job } from './typescript-job.ts';
 import { launchChild } from './typescript-launch.ts';
 import { type ChildEnd, outcomeOfDeath, outcomeOfResult } from './typescript-outcome.ts';
-import { type AnswerFrame, type ChildFrame, createFrameReader } from './typescript-protocol.ts';
+import { type AnswerFrame, type ChildFrame, createFrameReader, type GoFrame } from './typescript-protocol.ts';
 import { readRawOutput } from './typescript-raw-output.ts';
 import { taskFrame, variablesText } from './typescript-task-frame.ts';
 
@@ -17,6 +17,8 @@ export type BlockProcess = {
   readonly suits: (job: Job) => boolean;
   /** Runs an attempt; only while none runs here. */
   readonly run: (job: Job) => void;
+  /** The attempt that was held may run now. */
+  readonly go: () => void;
   /** SIGTERM to the group now, SIGKILL after `graceMs`; then the process ends, whatever the attempt gives. */
   readonly stop: (graceMs: number) => void;
   /** Kills the group at once. */
@@ -46,6 +48,7 @@ export type ProcessSetting = {
   readonly outOfMemory: OutOfMemoryCounter;
 };
 
+const goFrame = `${JSON.stringify({ go: true } satisfies GoFrame)}\n`;
 const startPatienceMs = 30_000;
 /** How long a process that left the group may hold the pipes open, and how long a killed group may take to be gone. */
 const pipePatienceMs = 500;
@@ -216,6 +219,7 @@ export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents
       lastVariables = variables;
       if (group !== null) given.started(group);
     },
+    go: () => channel.write(goFrame),
     stop: (graceMs) => {
       if (over || group === null) return;
       signalGroup(group, 'SIGTERM');

@@ -32,7 +32,12 @@ export type TaskFrame = {
   readonly parent?: AttemptTask['parent'];
   readonly outputsRoot: string;
   readonly outputPath: string;
+  /** To be run when a GoFrame comes; until then the child only has it ready. */
+  readonly isHeld: boolean;
 };
+
+/** Worker → child: run what is held. */
+export type GoFrame = { readonly go: true };
 
 export type BlockSource = { readonly text: string; readonly format: 'module' | 'commonjs' };
 

@@ -3,7 +3,11 @@ import type { Job } from './typescript-job.ts';
 import type { TaskFrame } from './typescript-protocol.ts';
 
 /** What a child needs to run an attempt. `isKnown`: it has the code; `variables`: null when they are those of the frame before. */
-export function taskFrame({ task, codeId, source }: Job, isKnown: boolean, variables: string | null): TaskFrame {
+export function taskFrame(
+  { task, codeId, source, isHeld }: Job,
+  isKnown: boolean,
+  variables: string | null,
+): TaskFrame {
   return {
     file: task.file,
     codeId,
@@ -22,6 +26,7 @@ export function taskFrame({ task, codeId, source }: Job, isKnown: boolean, varia
     ...(task.parent ? { parent: task.parent } : {}),
     outputsRoot: task.outputsRoot,
     outputPath: task.outputPath,
+    isHeld,
   };
 }
 

@@ -158,6 +158,16 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
     if (idle.length > 1 && !stopped) shrinkTimer = setTimeout(shrink, idleMs / 3).unref();
   }
 
+  /** Keeps a job's code from running until `go` says so. One that must not run at all goes with its process: nobody knows what that has prepared. */
+  function hold(job: Job, go: Promise<boolean>): void {
+    job.isHeld = true;
+    go.then((isGiven) => {
+      job.isHeld = false;
+      if (isGiven) runningOn.get(job)?.go();
+      else stopJob(job, 0);
+    });
+  }
+
   function stopJob(job: Job, graceMs: number): void {
     if (job.isSettled()) return;
     job.stopRequested = true;
@@ -171,11 +181,13 @@ export function createTypeScriptExecutor(options: TypeScriptExecutorOptions): Ex
   }
 
   return {
-    run: (task, sink, answer = noAnswer): RunningAttempt => {
+    holds: true,
+    run: (task, sink, answer = noAnswer, go): RunningAttempt => {
       const code = codes.prepare(task.file, task.code);
       if ('error' in code) return settledAtOnce(outcomeOfFailure(code.error));
       if (stopped) return settledAtOnce(stoppedUnstarted);
       const job = createJob(task, code, sink, answer);
+      if (go) hold(job, go);
       job.outcome.then(() => runningOn.delete(job));
       const index = idle.findLastIndex((child) => child.suits(job));
       const [child] = index === -1 ? [] : idle.splice(index, 1);
