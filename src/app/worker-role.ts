@@ -6,6 +6,7 @@ import { createPythonExecutor } from '../worker/executors/python.ts';
 import { findPython } from '../worker/executors/python-find.ts';
 import { createShellExecutor } from '../worker/executors/shell.ts';
 import { createTypeScriptExecutor } from '../worker/executors/typescript.ts';
+import { hideSecrets } from '../worker/hide-secrets.ts';
 import { startWorker, type Worker } from '../worker/worker.ts';
 import type { Foundation } from './foundation.ts';
 
@@ -16,10 +17,10 @@ const warmProcesses = 1;
 export async function startWorkerRole(foundation: Foundation, project: Project | null): Promise<Worker> {
   const { config, context, wake, watchdog, logger, outputsRoot, onStop } = foundation;
   const slots = config.slots ?? project?.settings.queueConcurrency ?? availableParallelism() * 2;
-  const shared = { projectDir: config.projectDir, watchdog, slots, env: process.env };
-  const typescript = createTypeScriptExecutor(shared);
-  const python = createPythonExecutor({ ...shared, python: findPython(config.projectDir, process.env) });
-  const shell = createShellExecutor(shared);
+  const shared = { projectDir: config.projectDir, watchdog, slots, env: { ...process.env, ...watchdog.mark } };
+  const typescript = hideSecrets(createTypeScriptExecutor(shared));
+  const python = hideSecrets(createPythonExecutor({ ...shared, python: findPython(config.projectDir, process.env) }));
+  const shell = hideSecrets(createShellExecutor(shared));
   onStop(async () => {
     await Promise.all([typescript.stop(), python.stop(), shell.stop()]);
   });

@@ -33,6 +33,24 @@ function maskValue(value: Json): Json {
   return value;
 }
 
+/** A shorter one can't be told from ordinary text. */
+const shortestSecret = 4;
+
+/** The texts that must not be shown, longest first: the values of secrets at any depth, and of those that have several lines each line. */
+export function secretValues(variables: Json, isSecret = false): readonly string[] {
+  const found = new Set<string>();
+  if (variables !== null && typeof variables === 'object') {
+    for (const [name, value] of Object.entries(variables)) {
+      const isOne = isSecret || (!Array.isArray(variables) && isSecretName(name));
+      for (const text of secretValues(value as Json, isOne)) found.add(text);
+    }
+  } else if (isSecret && (typeof variables === 'string' || typeof variables === 'number')) {
+    const text = String(variables);
+    for (const one of [text, ...text.split('\n').map((line) => line.trim())]) found.add(one);
+  }
+  return [...found].filter((text) => text.length >= shortestSecret).sort((a, b) => b.length - a.length);
+}
+
 /** A submitted value that equals its mask means unchanged: it is left out. */
 export function withoutMasks(variables: JsonObject): JsonObject {
   return Object.fromEntries(

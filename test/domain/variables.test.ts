@@ -1,7 +1,36 @@
 import { describe, expect, test } from 'vitest';
-import { isSecretName, mask, maskVariables, resolveVariables, withoutMasks } from '../../src/domain/variables.ts';
+import {
+  isSecretName,
+  mask,
+  maskVariables,
+  resolveVariables,
+  secretValues,
+  withoutMasks,
+} from '../../src/domain/variables.ts';
 
 describe('secrets', () => {
+  test('their values are found at any depth, the longest first, line by line; not what is too short to be told from ordinary text', () => {
+    const variables = {
+      user: 'not me',
+      DB_PASSWORD: 'hunter22',
+      pin_secret: 123456,
+      short_secret: 'abc',
+      list: [{ api_key: 'key-1-and-more' }, 'plain'],
+      token: { a: 'deep one', b: ['deeper one', true] },
+      private_key: '-----BEGIN\n  line one\nend',
+    };
+    expect(secretValues(variables)).toEqual([
+      '-----BEGIN\n  line one\nend',
+      'key-1-and-more',
+      'deeper one',
+      '-----BEGIN',
+      'hunter22',
+      'deep one',
+      'line one',
+      '123456',
+    ]);
+  });
+
   test.each(['password', 'DB_PASSWORD', 'apiToken', 'slack-token', 'aws_access_key', 'AWS_PRIVATE_KEY_2', 'secret'])(
     '%s is one',
     (name) => {

@@ -38,6 +38,9 @@ const project = writeProject({
   'pipelines/strict/metadata.yaml': 'blocks:\n- {uuid: slow, type: custom, language: python, timeout: 0.3}\n',
   'pipelines/dying/metadata.yaml':
     'blocks:\n- {uuid: dying, type: custom, language: python, retry_config: {retries: 2, delay: 0}}\n',
+  'pipelines/telling/metadata.yaml': 'blocks:\n- {uuid: teller, type: custom, language: python}\n',
+  'custom/teller.py':
+    "import sys\n@custom\ndef tell(*args, **kwargs):\n    print('it is', kwargs['DB_PASSWORD'])\n    print('in', kwargs['conf'], file=sys.stderr)\n    raise ValueError('not ' + kwargs['DB_PASSWORD'])\n",
   'pipelines/env/metadata.yaml': 'blocks:\n- {uuid: env, type: custom, language: python}\n',
   ...Object.fromEntries(blocks.map((uuid) => [`custom/${uuid}.py`, actor])),
 });
@@ -331,6 +334,16 @@ test('22: a block whose process is killed has its retries, then fails and says t
   expect(blockOf(run, 'dying').attempts.map((attempt) => attempt.statusReason?.code)).toEqual(
     Array(3).fill('PROCESS_DIED'),
   );
+});
+
+test('a block gets the secrets of its run, and what it prints and fails with does not tell them', async () => {
+  const id = await trigger('telling', { variables: { DB_PASSWORD: 'canary-1', conf: { api_key: 'canary-2' } } });
+  const run = await ended(id);
+  expect(run.error?.message).toBe('not ********');
+  expect(run.logs.nodes.map((line) => line.message)).toEqual(
+    expect.arrayContaining(['it is ********', "in {'api_key': '********'}"]),
+  );
+  expect(JSON.stringify(run)).not.toContain('canary');
 });
 
 test('35: the variable env that a caller gives is the one that arrives', async () => {
