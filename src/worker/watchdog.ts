@@ -40,7 +40,8 @@ done
 for group in $groups; do kill -9 "-$group"; done 2>/dev/null
 [ -z "$postmaster" ] || kill -3 "$postmaster" 2>/dev/null
 for look in 1 2 3 4 5; do
-  marked=$(grep -lsF "$1" /proc/[0-9]*/environ) || break
+  marked=$(grep -lsF "$1" /proc/[0-9]*/environ)
+  [ -n "$marked" ] || break
   for place in $marked; do
     pid=\${place#/proc/}
     kill -9 "\${pid%/environ}"

@@ -16,6 +16,7 @@ def work(*args, **kwargs):
     name = f"{kwargs['pipeline_run_id']} {kwargs['block_uuid']} {os.getpid()}"
     subprocess.Popen(['sh', '-c', 'while :; do :; done'])
     subprocess.Popen(['sleep', '61'])
+    subprocess.Popen(['sleep', '63'], start_new_session=True)
     os.write(log, f'start {name} {time.monotonic_ns()}\\n'.encode())
     time.sleep(kwargs['seconds'])
     os.write(log, f'end {name} {time.monotonic_ns()}\\n'.encode())
@@ -29,6 +30,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 export default async function work({ variables, context }) {
   const name = \`\${variables.pipeline_run_id} \${context.blockUuid} \${process.pid}\`;
   spawn('sleep', ['62'], { stdio: 'ignore' });
+  spawn('sleep', ['64'], { stdio: 'ignore', detached: true });
   appendFileSync(process.env.STORY_LOG, \`start \${name} \${process.hrtime.bigint()}\\n\`);
   await pause(variables.seconds * 1000);
   appendFileSync(process.env.STORY_LOG, \`end \${name} \${process.hrtime.bigint()}\\n\`);

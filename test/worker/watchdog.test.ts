@@ -66,13 +66,13 @@ describe('the watchdog', () => {
     const groups = guarded.map((group) => group.leader);
     doomed.stdin.write(`${JSON.stringify({ groups, released: released.leader, postmaster: postmaster.pid })}\n`);
     const [line] = await once(createInterface({ input: doomed.stdout }), 'line');
-    const { unguardedChild } = JSON.parse(String(line)) as { unguardedChild: number };
+    const { unguardedChild, hidden } = JSON.parse(String(line)) as { unguardedChild: number; hidden: number };
 
     const quit = once(postmasterLines, 'line');
     const killedAt = performance.now();
     doomed.kill('SIGKILL');
     const left = await survivors(
-      guarded.flatMap(({ leader, member }) => [leader, member]),
+      [...guarded.flatMap(({ leader, member }) => [leader, member]), ...(process.platform === 'linux' ? [hidden] : [])],
       1000,
     );
     expect(left).toEqual([]);
