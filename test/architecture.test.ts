@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { forbiddenImports } from '../scripts/import-rules.ts';
 import { readSourceFiles } from '../scripts/source-files.ts';
@@ -74,4 +75,33 @@ describe('the rules would notice', () => {
 
 test('what a comment shows as an example is no import', () => {
   expect(findings('block.ts', "/**\n * import type { Block } from 'penstock/block';\n */")).toEqual([]);
+});
+
+describe('what a process reads before it starts', () => {
+  const files = new Map(readSourceFiles().map((file) => [file.path, file.text]));
+
+  /** Everything that is imported by a file and by what it imports, at once and not for its types alone. */
+  function readWith(path: string, seen = new Set<string>()): ReadonlySet<string> {
+    if (seen.has(path)) return seen;
+    seen.add(path);
+    const text = files.get(path) ?? '';
+    for (const [, types, names = '', from = ''] of text.matchAll(
+      /^(?:import|export)\s+(type\s+)?([^;'"]*?)(?:\s*from\s*)?'([^']+)';/gm,
+    )) {
+      const isForTypes = types !== undefined || /^\{(\s*type\s+\w+,?)+\s*\}$/.test(names);
+      if (!isForTypes) readWith(from.startsWith('.') ? posix.join(posix.dirname(path), from) : from, seen);
+    }
+    return seen;
+  }
+
+  test('is neither the API nor the project where it only works', () => {
+    const ofAll = [...readWith('cli/main.ts'), ...readWith('app/start-app.ts'), ...readWith('app/worker-role.ts')];
+    expect(ofAll).toContain('worker/worker.ts');
+    expect(ofAll.filter((path) => /^(graphql|generated\/graphql|project)(\/|$)/.test(path))).toEqual([]);
+    expect([...readWith('app/api-role.ts')]).toContain('graphql');
+  });
+
+  test('is nearly nothing before the cache of what was compiled is on', () => {
+    expect([...readWith('cli/main.ts')].sort()).toEqual(['cli/main.ts', 'node:module', 'node:path']);
+  });
 });

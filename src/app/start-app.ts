@@ -1,21 +1,17 @@
 import { join } from 'node:path';
 import pino from 'pino';
-import { type Config, parseDatabaseUrl } from '../config.ts';
+import { type Config, parseDatabaseUrl, type Role } from '../config.ts';
 import type { WakeTopic } from '../engine/context.ts';
 import { createWake } from '../events/wake.ts';
 import { isStored } from '../outputs/is-stored.ts';
-import { findProject } from '../project/read-project.ts';
 import { checkAddress } from '../server/check-address.ts';
 import { openDatabase } from '../store/database.ts';
 import { establishEpoch } from '../store/epoch.ts';
 import { prepareDatabase } from '../store/migrate.ts';
 import { openStore } from '../store/open-store.ts';
 import { startWatchdog } from '../worker/watchdog.ts';
-import { startApiRole } from './api-role.ts';
 import type { Foundation } from './foundation.ts';
-import { startSchedulerRole } from './scheduler-role.ts';
 import { warmUp } from './warm-up.ts';
-import { startWorkerRole } from './worker-role.ts';
 
 /** A running server process. */
 export type App = {
@@ -35,7 +31,10 @@ export type App = {
  */
 export async function startApp(config: Config): Promise<App> {
   // Before anything is made: whoever names the wrong folder, or a port that is taken, hears so at once and finds no new database afterwards.
-  if (config.roles.has('scheduler')) await findProject(config.projectDir);
+  if (config.roles.has('scheduler')) {
+    const { findProject } = await import('../project/read-project.ts');
+    await findProject(config.projectDir);
+  }
   if (config.roles.has('api')) await checkAddress({ host: config.host, port: config.port, hasTokens: config.auth });
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const stops: (() => Promise<void>)[] = [];
@@ -45,7 +44,11 @@ export async function startApp(config: Config): Promise<App> {
     }
   };
   try {
-    return await startRoles(await layFoundation(config, logger, (stop) => stops.push(stop)), unwind);
+    // Read while Postgres comes up.
+    const starters = loadRoles(config.roles);
+    starters.catch(() => {});
+    const foundation = await layFoundation(config, logger, (stop) => stops.push(stop));
+    return await startRoles(foundation, await starters, unwind);
   } catch (error) {
     await unwind();
     throw error;
@@ -107,15 +110,29 @@ function poolSizeOf({ roles }: Config): number {
   return roles.has('api') || roles.has('scheduler') ? 10 : workerPoolSize;
 }
 
-async function startRoles(foundation: Foundation, unwind: () => Promise<void>): Promise<App> {
-  const { config, context } = foundation;
-  const { roles } = config;
+type Starters = Awaited<ReturnType<typeof loadRoles>>;
+
+/** How each asked role starts. The code of the others is not even read: three quarters of a worker's start would be an API's. */
+async function loadRoles(roles: ReadonlySet<Role>) {
+  return {
+    startApi: roles.has('api') ? (await import('./api-role.ts')).startApiRole : null,
+    startScheduler: roles.has('scheduler') ? (await import('./scheduler-role.ts')).startSchedulerRole : null,
+    startWorker: roles.has('worker') ? (await import('./worker-role.ts')).startWorkerRole : null,
+  };
+}
+
+async function startRoles(
+  foundation: Foundation,
+  { startApi, startScheduler, startWorker }: Starters,
+  unwind: () => Promise<void>,
+): Promise<App> {
+  const { context } = foundation;
   const workerIds = new Set<bigint>();
   // The API first: a port that was taken just now is found before anything runs. The worker last: it works for the others.
-  const api = roles.has('api') ? await startApiRole(foundation) : null;
-  const scheduler = roles.has('scheduler') ? await startSchedulerRole(foundation, () => [...workerIds]) : null;
+  const api = (await startApi?.(foundation)) ?? null;
+  const scheduler = (await startScheduler?.(foundation, () => [...workerIds])) ?? null;
   if (scheduler) api?.showProblemsOf(scheduler.project);
-  const worker = roles.has('worker') ? await startWorkerRole(foundation, scheduler?.project() ?? null) : null;
+  const worker = (await startWorker?.(foundation, scheduler?.project() ?? null)) ?? null;
   if (worker) workerIds.add(worker.id);
   if (api) await warmUp(foundation.database.pool, context.now(), api);
   return {

@@ -1,5 +1,6 @@
+import { flushCompileCache } from 'node:module';
 import type { Command } from 'commander';
-import { type App, startApp } from '../app/start-app.ts';
+import type { App } from '../app/start-app.ts';
 import { type Config, environmentName, readConfig } from '../config.ts';
 import { exitCodes } from './exit-codes.ts';
 import { removeServerFile, writeServerFile } from './server-file.ts';
@@ -48,9 +49,13 @@ export function addServe(program: Command): void {
 
 async function serve(config: Config): Promise<number> {
   const signals = catchSignals();
+  // Not read by the commands that only talk to a server.
+  const { startApp } = await import('../app/start-app.ts');
   const app = await startApp(config);
   if (app.url !== null) writeServerFile(config.dataDir, { url: app.url, token: app.token, pid: process.pid });
   announce(config, app);
+  // Now, because a server that is killed keeps nothing at its end.
+  flushCompileCache();
   const signal = await signals.first;
   process.stdout.write('\nstopping …\n');
   removeServerFile(config.dataDir, process.pid);
