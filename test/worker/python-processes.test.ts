@@ -215,7 +215,7 @@ describe('the fork server', () => {
 
   test.each([
     ['/nowhere/python3', 'PythonNotStarted', '/nowhere/python3 could not be started'],
-    ['/bin/false', 'PythonNotStarted', '/bin/false ended with exit code 1 before it could run blocks'],
+    ['/bin/false', 'PythonNotStarted', '/bin/false ended with exit code 1 before it could run blocks. Name a Python'],
     [null, 'PythonNotFound', 'No Python was found. Install python3'],
   ])('that is %s fails its attempts with a sentence', async (python, type, message) => {
     const other = await openPythonHouse({ python });

@@ -103,7 +103,9 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
     }
   }
 
-  server.once('error', (error) => ready.reject(new Error(`${options.python} could not be started: ${error.message}.`)));
+  server.once('error', (error) =>
+    ready.reject(new Error(`${options.python} could not be started: ${error.message}. ${remedy}`)),
+  );
   server.once('close', (code, signal) => {
     ready.reject(new Error(startFailure(options.python, code, signal, errors())));
     if (started && !stopping) {
@@ -168,7 +170,9 @@ function tailOf(stream: Readable): () => string {
   return () => tail.trim();
 }
 
+const remedy = 'Name a Python (3.9 or newer) that can with PENSTOCK_PYTHON.';
+
 function startFailure(python: string, code: number | null, signal: string | null, errors: string): string {
   const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
-  return `${python} ${how} before it could run blocks.${errors ? ` It said: ${errors}` : ''}`;
+  return `${python} ${how} before it could run blocks. ${remedy}${errors ? ` It said: ${errors}` : ''}`;
 }
