@@ -68,6 +68,9 @@ export const defaultRetryConfig: RetryConfig = {
   retryOnTimeout: false,
 };
 
+/** How often a block that lost its worker is put back, unless it says otherwise. */
+export const defaultCrashRetries = 2;
+
 export type ConcurrencyConfig = {
   readonly blockRunLimit: number | null;
   readonly pipelineRunLimit: number | null;

@@ -4,6 +4,7 @@ import {
   type BlockType,
   blockLanguages,
   blockTypes,
+  defaultCrashRetries,
   displayOnlyBlockTypes,
   type RetryConfig,
 } from '../domain/pipeline.ts';
@@ -64,7 +65,7 @@ export async function readBlock(entry: Fields, setting: BlockSetting): Promise<R
     code,
     configuration: entry.json('configuration'),
     retryConfig: readRetryConfig(entry, setting.retryConfig),
-    crashRetries: entry.number('crash_retries', { min: 0, integer: true }) ?? 2,
+    crashRetries: entry.number('crash_retries', { min: 0, integer: true }) ?? defaultCrashRetries,
     timeoutSeconds: entry.number('timeout', { min: 0 }) || null,
     triggerRule:
       entry.oneOf('trigger_rule', ['all_success', 'none_failed', 'all_done', 'one_success']) ?? 'all_success',

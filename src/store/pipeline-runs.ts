@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { executableBlocks, type JsonObject, type PipelineDefinition } from '../domain/pipeline.ts';
+import { defaultCrashRetries, executableBlocks, type JsonObject, type PipelineDefinition } from '../domain/pipeline.ts';
 
 type Client = pg.ClientBase | pg.Pool;
 
@@ -49,15 +49,16 @@ export async function createRun(
   const blocks = executableBlocks(run.definition);
   const places = new Map(blocks.map((block, index) => [block.uuid, index + 1]));
   const placesOf = (uuids: readonly string[]) => uuids.flatMap((uuid) => places.get(uuid) ?? []);
+  // Without what most blocks have: the function knows it.
   const specs = blocks.map((block) => ({
     uuid: block.uuid,
-    upstream: placesOf(block.upstreamBlocks),
-    downstream: placesOf(block.downstreamBlocks),
-    rule: block.triggerRule,
-    label: block.label,
-    crashRetries: block.crashRetries,
-    timeoutSeconds: block.timeoutSeconds,
-    ...(block.callbacks.length > 0 ? { callbacks: block.callbacks } : {}),
+    upstream: block.upstreamBlocks.length > 0 ? placesOf(block.upstreamBlocks) : undefined,
+    downstream: block.downstreamBlocks.length > 0 ? placesOf(block.downstreamBlocks) : undefined,
+    rule: block.triggerRule === 'all_success' ? undefined : block.triggerRule,
+    label: block.label === 'default' ? undefined : block.label,
+    crashRetries: block.crashRetries === defaultCrashRetries ? undefined : block.crashRetries,
+    timeoutSeconds: block.timeoutSeconds ?? undefined,
+    callbacks: block.callbacks.length > 0 ? block.callbacks : undefined,
   }));
   const row = {
     pipeline_uuid: run.pipelineUuid,
@@ -90,8 +91,7 @@ export async function createRun(
   };
   const result = await client.query<{ id: bigint | null }>({
     name: 'create-run',
-    text: `with created as materialized (select create_run($1::jsonb, $2::jsonb, $3) as id)
-           select id, case when $4::boolean and id is not null then start_runs(array[id], $3) end as started from created`,
+    text: 'select create_run($1::jsonb, $2::jsonb, $3, $4) as id',
     values: [JSON.stringify(row), JSON.stringify(specs), now, options.start ?? false],
   });
   return result.rows[0]?.id ?? null;

@@ -16,12 +16,10 @@ export async function rehearse(client: pg.ClientBase, now: Date): Promise<void> 
   try {
     const created = await client.query<{ id: bigint }>({
       name: 'rehearse-run',
-      text: `with created as materialized (
-               select create_run(jsonb_build_object(
-                        'pipeline_uuid', v.pipeline_uuid, 'pipeline_version', v.version, 'tags', '{}'::text[], 'cause', 'manual',
-                        'execution_date', $1::timestamptz, 'variables', '{}'::jsonb, 'allow_blocks_to_fail', false), $2::jsonb, $1) as id
-                 from (select pipeline_uuid, version from pipeline_version limit 1) v)
-             select id, start_runs(array[id], $1) from created`,
+      text: `select create_run(jsonb_build_object(
+                      'pipeline_uuid', v.pipeline_uuid, 'pipeline_version', v.version, 'tags', '{}'::text[], 'cause', 'manual',
+                      'execution_date', $1::timestamptz, 'variables', '{}'::jsonb, 'allow_blocks_to_fail', false), $2::jsonb, $1, true) as id
+               from (select pipeline_uuid, version from pipeline_version limit 1) v`,
       values: [now, JSON.stringify([block('a', [], [2]), block('b', [1], [3]), block('c', [2], [])])],
     });
     if (created.rows.length === 0) return;

@@ -6,6 +6,7 @@ import type { Claim } from '../../src/store/step.ts';
 import { arbitraryDag } from '../domain/arbitrary-run.ts';
 import { createTestEngine, ended, type TestEngine, type TestWorker } from '../support/engine.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { storedOf } from '../support/stored.ts';
 
 let engine: TestEngine;
 let worker: TestWorker;
@@ -20,31 +21,6 @@ const chain = [[], [0], [1]] as const;
 const triggerRules = ['all_success', 'none_failed', 'all_done', 'one_success'] as const;
 const output = { name: 'output_0', kind: 'json', inline: 7, sizeBytes: 1 } as never;
 const passed = { name: 'is seven', passed: true, message: null };
-
-/** Everything that is stored of a run, without what differs between any two runs: ids become uuids. */
-async function storedOf(run: bigint): Promise<unknown> {
-  const rows = async (table: string, key: string, order: string) =>
-    (await engine.database.pool.query(`select * from ${table} where ${key} = $1 order by ${order}`, [run])).rows;
-  const blocks = await rows('block_run', 'pipeline_run_id', 'position');
-  const uuids = new Map<unknown, string>(blocks.map((row) => [row.id, row.block_uuid]));
-  const itsOwn = ['id', 'xid', 'position', 'pipeline_run_id', 'run_id', 'root_run_id'];
-  const plain = (row: Record<string, unknown>) =>
-    Object.fromEntries(
-      Object.entries(row)
-        .filter(([column]) => !itsOwn.includes(column))
-        .map(([column, value]): [string, unknown] => {
-          if (Array.isArray(value)) return [column, value.map((each) => uuids.get(each) ?? each)];
-          return [column, column === 'block_run_id' ? uuids.get(value) : value];
-        }),
-    );
-  return {
-    run: (await rows('pipeline_run', 'id', 'id')).map(plain),
-    blocks: blocks.map(plain),
-    attempts: (await rows('block_attempt', 'pipeline_run_id', 'block_run_id, number')).map(plain),
-    events: (await rows('run_event', 'pipeline_run_id', 'seq')).map(plain),
-    ready: (await rows('ready', 'run_id', 'id')).map(plain),
-  };
-}
 
 /** Starts a run and claims its first block. */
 async function begun(pipeline: string): Promise<{ readonly run: bigint; readonly claim: Claim }> {
@@ -64,7 +40,7 @@ describe('the short way of a chain', () => {
     const stepped = await worker.step(1, [ended(long.claim, 'completed', given)]);
     expect({ ...followed, id: 0, run: 0 }).toEqual({ ...stepped.claims[0], id: 0, run: 0 });
     expect(followed?.inputs).toEqual([{ uuid: 'b1', status: 'completed', outputs: [output] }]);
-    expect(await storedOf(short.run)).toEqual(await storedOf(long.run));
+    expect(await storedOf(engine.database, short.run)).toEqual(await storedOf(engine.database, long.run));
     engine.setNow(null);
     // Both go on to their ends by whatever way.
     await worker.step(0, [ended(stepped.claims[0]!)]);
@@ -115,9 +91,9 @@ describe('the short way of a chain', () => {
     await engine.pipeline(pipeline, dag);
     const { run, claim } = await begun(pipeline);
     await arrange(run);
-    const before = await storedOf(run);
+    const before = await storedOf(engine.database, run);
     expect(await worker.follow(claim)).toBeNull();
-    expect(await storedOf(run)).toEqual(before);
+    expect(await storedOf(engine.database, run)).toEqual(before);
     await engine.database.pool.query('delete from ready where run_id = $1', [run]);
   });
 
@@ -125,10 +101,10 @@ describe('the short way of a chain', () => {
     await engine.pipeline('chain', chain);
     const { run, claim } = await begun('chain');
     await worker.follow(claim);
-    const before = await storedOf(run);
+    const before = await storedOf(engine.database, run);
     expect(await worker.follow(claim)).toBeNull();
     expect((await worker.step(0, [ended(claim)])).claims).toEqual([]);
-    expect(await storedOf(run)).toEqual(before);
+    expect(await storedOf(engine.database, run)).toEqual(before);
   });
 
   test('any graph with any trigger rules and failures ends alike whether the short way is tried or not', async () => {
