@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import type { OperationRequest } from './operation-request.ts';
+import { isOutage } from './outage.ts';
 import { reviseError } from './revise-error.ts';
 
 /** What the log says about the operation in which something unexpected happened. Never its variables: they carry people's secrets. */
@@ -8,7 +9,7 @@ export type OperationName = { readonly operationName: string | null; readonly do
 
 /**
  * Errors as a client may see them. What was said on purpose (a GraphQLError) passes; anything else is a bug or an outage: the log gets all of it,
- * the client gets a request id. Suggestions of names ("Did you mean …?") are left out for those who may not read the schema.
+ * the client that the database is away, or a request id. Suggestions of names ("Did you mean …?") are left out for those who may not read the schema.
  */
 export function presentErrors(
   errors: readonly GraphQLError[],
@@ -26,7 +27,7 @@ export function presentErrors(
       { err: unexpected, requestId: to.request.requestId, ...to.operation, path: error.path?.join('.') },
       'an operation failed unexpectedly',
     );
-    return masked(error, to.request.requestId);
+    return isOutage(unexpected) ? unavailable(error) : masked(error, to.request.requestId);
   });
 }
 
@@ -40,6 +41,14 @@ function masked(error: GraphQLError, requestId: string): GraphQLError {
   return reviseError(error, {
     message: `Something went wrong on our side. The server's log explains it under request id ${requestId}.`,
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
+  });
+}
+
+function unavailable(error: GraphQLError): GraphQLError {
+  return reviseError(error, {
+    message:
+      'The database can not be reached at the moment. Try again shortly; of a mutation, look first whether it has taken effect, or repeat it with the same idempotencyKey.',
+    extensions: { code: 'UNAVAILABLE' },
   });
 }
 
