@@ -3,6 +3,7 @@ import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { createDefinitions, type Definitions } from './definitions.ts';
+import { endWhenVanished, ordinaryPatience, type Patience, patientClient } from './postgres-client.ts';
 
 /**
  * One process' way to Postgres. Prisma serves the catalogue and everything that is read by people; the statements that
@@ -37,14 +38,20 @@ function parseInt8Array(text: string): bigint[] {
 const maxTransactionTries = 5;
 
 /** Opens the pool and Prisma on the same database. Connections are made when first needed. */
-export function openDatabase(settings: ConnectionSettings, options: { readonly poolSize?: number } = {}): Database {
+export function openDatabase(
+  settings: ConnectionSettings,
+  options: { readonly poolSize?: number; readonly patience?: Patience } = {},
+): Database {
   const poolSize = options.poolSize ?? 10;
-  const pool = new pg.Pool({ ...settings, types, max: poolSize, application_name: 'penstock' });
+  const Client = patientClient(options.patience ?? ordinaryPatience);
+  // The pool waits for this before it hands out a new connection.
+  const onConnect = (client: pg.ClientBase) => endWhenVanished(client, settings.host);
+  const pool = new pg.Pool({ ...settings, Client, onConnect, types, max: poolSize, application_name: 'penstock' });
   // A connection that dies (Postgres restarted) is replaced by the pool, and whoever uses it just then is told by its next statement.
   // Without a listener the process would end: the pool's own listens while it is idle, the client's also between two statements.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
-  const adapter = new PrismaPg({ ...settings, max: poolSize, application_name: 'penstock-prisma' });
+  const adapter = new PrismaPg({ ...settings, Client, onConnect, max: poolSize, application_name: 'penstock-prisma' });
   const prisma = new PrismaClient({ adapter });
 
   return {
@@ -54,9 +61,10 @@ export function openDatabase(settings: ConnectionSettings, options: { readonly p
     definitions: createDefinitions(pool),
     transaction: (work) => runTransaction(pool, work),
     connect: async (name) => {
-      const client = new pg.Client({ ...settings, types, application_name: `penstock-${name}` });
+      const client = new Client({ ...settings, types, application_name: `penstock-${name}` });
       client.on('error', () => {});
       await client.connect();
+      await onConnect(client);
       return client;
     },
     close: async () => {

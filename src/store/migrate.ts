@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import type { ConnectionSettings } from './connection.ts';
 import { MigrationError } from './migration-error.ts';
+import { ordinaryPatience, patientClient } from './postgres-client.ts';
 import { hasSqlFunctions, installSqlFunctions, readSqlFunctions } from './sql-functions.ts';
 
 const ourMigrations = join(import.meta.dirname, '../../prisma/migrations');
@@ -32,7 +33,9 @@ export async function prepareDatabase(
 }
 
 async function connect(connection: ConnectionSettings): Promise<pg.Client> {
-  const client = new pg.Client({ ...connection, application_name: 'penstock-migrate' });
+  // A migration may take long, and so may the wait for another process that is at it.
+  const Client = patientClient({ ...ordinaryPatience, answerMs: 3_600_000 });
+  const client = new Client({ ...connection, application_name: 'penstock-migrate' });
   client.on('error', () => {});
   await client.connect();
   return client;

@@ -1,6 +1,6 @@
-import pg from 'pg';
 import type { ConnectionSettings } from './connection.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { patientClient } from './postgres-client.ts';
 
 /** Where this process' database is, and how to let go of it. */
 export type Store = {
@@ -81,7 +81,8 @@ function whyNot(found: Found, { user, database }: ConnectionSettings): string | 
 
 async function checkDatabase(settings: ConnectionSettings): Promise<void> {
   const place = `${settings.host}:${settings.port}/${settings.database} (user ${settings.user})`;
-  const client = new pg.Client({ ...settings, connectionTimeoutMillis: 10_000 });
+  const Client = patientClient({ connectMs: 10_000, answerMs: 10_000 });
+  const client = new Client(settings);
   try {
     await client.connect();
     const { rows } = await client.query<Found>(whatIsThere);
