@@ -138,14 +138,15 @@ function expectNoOverlap(all: readonly string[]): void {
   expect(attempts.size).toBe(12);
   for (const [key, list] of attempts) {
     const ends = list.filter((attempt) => attempt.lines.length === 2);
-    expect(ends.length, `${key} reached its end`).toBe(1);
+    // More than once only where the server was killed between an end and its commit: blocks run at least once.
+    expect(ends.length, `${key} reached its end`).toBeGreaterThanOrEqual(1);
     for (let i = 1; i < list.length; i++) {
       expect(list[i]!.lines[0]!, `${key}: attempt ${i + 1} begins after attempt ${i}`).toBeGreaterThan(
         Math.max(...list[i - 1]!.lines),
       );
     }
-    // What reached its end is the last: nothing ran again after a completion.
-    expect(list.at(-1)).toBe(ends[0]);
+    // What reached its end and was stored is the last: nothing ran again after a completion.
+    expect(list.at(-1)).toBe(ends.at(-1));
   }
 }
 
