@@ -97,12 +97,12 @@ const unknownHost: Denial = {
   status: 421,
   code: 'UNKNOWN_HOST',
   message:
-    'This server does not answer to that Host. Use the address it printed, or name the host with --allowed-host.',
+    'This server does not answer to that Host. Use the address it printed, or name the host with --allowed-hosts.',
 };
 const foreignOrigin: Denial = {
   status: 403,
   code: 'FORBIDDEN_ORIGIN',
-  message: 'Pages of that origin may not talk to this server. An operator can allow one with --allowed-origin.',
+  message: 'Pages of that origin may not talk to this server. An operator can allow one with --allowed-origins.',
 };
 const nobody: Denial = {
   status: 401,

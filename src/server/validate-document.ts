@@ -13,7 +13,10 @@ export function validateDocument(schema: GraphQLSchema, text: string, document: 
   const errors = validate(schema, document, undefined, { maxErrors: 20 });
   if (errors.length > 0) {
     const code = 'GRAPHQL_VALIDATION_FAILED';
-    return { ok: false, errors: errors.map((error) => reviseError(error, { extensions: { code } })) };
+    return {
+      ok: false,
+      errors: errors.map((error) => reviseError(error, { message: sentence(error), extensions: { code } })),
+    };
   }
   let introspects = false;
   let forbidden: string | null = null;
@@ -30,6 +33,12 @@ export function validateDocument(schema: GraphQLSchema, text: string, document: 
   });
   if (forbidden !== null) return { ok: false, errors: [prototypeKey(forbidden)] };
   return { ok: true, document: { document, hash: hashOf(text), introspects } };
+}
+
+/** The one message of graphql's that says neither what happened nor what to do. */
+function sentence({ message }: GraphQLError): string {
+  if (message !== 'Validation aborted.') return message;
+  return 'The document names too many fields side by side to be checked. Ask for less at once.';
 }
 
 /** How logs name a document. */

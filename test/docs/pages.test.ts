@@ -49,3 +49,21 @@ test('docs/operating.md lists every flag of `serve` and its variable, and no oth
   expect(offered.length).toBeGreaterThan(5);
   expect(rows.map(([, flag, variable]) => `${flag} ${variable}`).sort()).toEqual(offered.sort());
 });
+
+test('no message names a flag that there is not', async () => {
+  const helps = await Promise.all(
+    ['serve', 'run', 'runs'].map((command) => promisify(execFile)(cli.command, [cli.main, command, '--help'])),
+  );
+  const offered = new Set(helps.flatMap(({ stdout }) => stdout.match(/--[a-z][a-z-]+/g) ?? []));
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
+    (path) => path.endsWith('.ts') && !path.startsWith('generated'),
+  );
+  const sentences = files.flatMap((path) =>
+    // Flags at the end of a phrase such as "with --port": how a message speaks to its reader.
+    [...read(`src/${path}`).matchAll(/\b(?:with|give|correct|or|and|in|see|under) (--[a-z][a-z-]+)/g)].map(
+      ([, flag]) => `src/${path}: ${flag}`,
+    ),
+  );
+  expect(sentences.length).toBeGreaterThan(5);
+  expect(sentences.filter((sentence) => !offered.has(sentence.split(': ')[1] ?? ''))).toEqual([]);
+});

@@ -41,6 +41,15 @@ describe.each(doors)('by %s', (_, carry) => {
     expect(sample.contexts).toEqual([]);
   });
 
+  it('a document that is too much to be checked is refused with a sentence', async () => {
+    const sample = await startSample();
+    const answer = await carry(sample, { query: `{ ${'self { hello } '.repeat(450)} }` });
+    expect(answer.errors?.[0]).toMatchObject({
+      message: expect.stringContaining('too many fields side by side'),
+      extensions: { code: 'GRAPHQL_VALIDATION_FAILED' },
+    });
+  });
+
   it('the introspection of tools is let through for those who may read the schema', async () => {
     const sample = await startSample();
     const query = getIntrospectionQuery({ inputValueDeprecation: true, schemaDescription: true, specifiedByUrl: true });
