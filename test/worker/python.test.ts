@@ -243,6 +243,21 @@ def ready(*args, **kwargs):
     const { outcome } = await house.run(code, { blockType: 'conditional', inputs: [upstream('up', 1)] });
     expect(values(outcome)).toEqual([verdict]);
   });
+
+  test('each condition and each callback of a file is called, also after one has raised; the first error is told', async () => {
+    const say = (kind: string, name: string, then: string) =>
+      `@${kind}\ndef ${name}(*args, **kwargs):\n    print('${name}')\n    ${then}\n`;
+    const two = (kind: string) =>
+      say(kind, 'one', 'raise ValueError("no")') + say(kind, 'two', 'raise KeyError("never told")');
+    const asked = await house.run(two('condition'), { blockType: 'conditional' });
+    const parent = { blockUuid: 'up', runStatus: 'running', callback: { status: 'success', error: null } } as const;
+    const called = await house.run(two("callback('success')"), { blockType: 'callback', parent });
+    for (const { outcome, logs } of [asked, called]) {
+      expect(outcome).toMatchObject({ status: 'failed', error: { type: 'ValueError', message: 'no' } });
+      const said = logs.filter((line) => line.stream === 'stdout').map((line) => line.message);
+      expect(said).toEqual(['one', 'two']);
+    }
+  });
 });
 
 describe('where a block runs', () => {

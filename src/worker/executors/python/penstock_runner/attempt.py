@@ -90,21 +90,36 @@ def _run_sensor(block, result):
 
 def _run_condition(block, result):
     """True when every @condition function says so; the answer is the only output."""
-    verdict = True
-    for each in block.functions('condition') or [block.first('condition')]:
-        args, keywords = arguments.as_many_as_taken(each.function, block.inputs, block.keywords)
-        verdict = bool(each.function(*args, **keywords)) and verdict
-    result['outputs'] = outputs.store([verdict], block.task, block.logger)
+    answers = _ask_each(block, block.functions('condition') or [block.first('condition')])
+    result['outputs'] = outputs.store([all(answers)], block.task, block.logger)
 
 
 def _run_callback(block, result):
     """Every callback for the way in which the block ended: success, failure or cancelled."""
     status = block.task['parent']['callback']['status']
     legacy = {'success': 'on_success', 'failure': 'on_failure'}.get(status)
-    for each in decorators.registered():
-        if each.kind == legacy or (each.kind == 'callback' and (each.options or ('success',))[0] == status):
-            args, keywords = arguments.as_many_as_taken(each.function, block.inputs, block.keywords)
-            each.function(*args, **keywords)
+    _ask_each(block, [
+        each for each in decorators.registered()
+        if each.kind == legacy or (each.kind == 'callback' and (each.options or ('success',))[0] == status)
+    ])
+
+
+def _ask_each(block, registered):
+    """What each says. All are called, also after one has raised; then the first error is raised."""
+    answers, first = [], None
+    for each in registered:
+        args, keywords = arguments.as_many_as_taken(each.function, block.inputs, block.keywords)
+        try:
+            answers.append(each.function(*args, **keywords))
+        except StopRequested:
+            raise
+        except BaseException as error:
+            if first is not None:
+                block.logger.error('%s failed: %s' % (_name(each.function), errors.one_line(error)), error=errors.trimmed(error))
+            first = first or error
+    if first is not None:
+        raise first
+    return answers
 
 
 MODES = {'block': _run_block, 'sensor': _run_sensor, 'condition': _run_condition, 'callback': _run_callback}
