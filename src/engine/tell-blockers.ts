@@ -55,10 +55,11 @@ export function createBlockerTeller(context: EngineContext): BlockerTeller {
 
   /** Glances at the next active runs, and takes those that nothing is believed of. */
   async function beginPass(): Promise<void> {
-    const nowWorld = await describeWorld();
+    const active = await nextActiveRuns(pool, after, most);
+    // While nothing is active, one question is enough.
+    const nowWorld = active.length === 0 ? world : await describeWorld();
     if (nowWorld !== world) beliefs.clear();
     world = nowWorld;
-    const active = await nextActiveRuns(pool, after, most);
     for (const run of active) seen.add(run.id);
     after = active.length < most ? 0n : active.at(-1)!.id;
     if (after === 0n) {
