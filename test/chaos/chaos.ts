@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { check } from './check.ts';
-import type { Evidence, Violation } from './evidence.ts';
+import type { Evidence, Saying, Violation } from './evidence.ts';
 import { type Mischief, type MischiefFigures, makeMischief } from './mischief.ts';
 import type { PenstockProcess } from './penstock-process.ts';
 import type { BlockMs } from './project.ts';
@@ -42,6 +42,8 @@ export type ChaosReport = {
   readonly deadlocks: number;
   readonly attempts: number;
   readonly lost: number;
+  /** What blocks, and what is attached to them, said of themselves, and how often. */
+  readonly heard: Readonly<Partial<Record<Saying, number>>>;
 };
 
 /** How long what was begun may take to end once everything is left in peace, in milliseconds. */
@@ -99,6 +101,9 @@ function reportOf(world: World, traffic: TrafficFigures, mischief: MischiefFigur
     deadlocks: countDeadlocks(world),
     attempts: evidence.attempts.length,
     lost: evidence.events.filter((event) => event.kind === 'block_worker_lost').length,
+    heard: Object.fromEntries(
+      [...Map.groupBy(evidence.journal, (line) => line.what)].map(([what, lines]) => [what, lines.length]),
+    ),
   };
 }
 

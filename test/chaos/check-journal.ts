@@ -7,7 +7,7 @@ type Witnessed = { readonly fence: number; readonly startNs: bigint; readonly en
  * Holds the database against what the blocks themselves wrote. Only the file can tell when a result was taken from the wrong
  * attempt: the database would look just as well.
  */
-export function checkJournal({ journal, blocks, attempts, events }: Omit<Evidence, 'runs'>): Violation[] {
+export function checkJournal({ journal, blocks, attempts, events }: Omit<Evidence, 'runs' | 'callbacks'>): Violation[] {
   const linesOf = Map.groupBy(journal, (line) => `${line.runId} ${line.blockUuid}`);
   const attemptsOf = Map.groupBy(attempts, (attempt) => attempt.blockRunId);
   const lost = new Set(
@@ -20,6 +20,7 @@ export function checkJournal({ journal, blocks, attempts, events }: Omit<Evidenc
     const own = attemptsOf.get(block.id) ?? [];
     return [
       ...checkStarts(block, linesOf.get(`${block.runId} ${block.uuid}`) ?? [], own),
+      ...checkSensor(block, linesOf.get(`${block.runId} ${block.uuid}`) ?? [], own),
       ...checkCompletions(block, seen.get(block.id)!, own),
       ...checkOverlaps(block, seen.get(block.id)!, own, lost),
       ...checkOrder(block, seen, own, attemptsOf),
@@ -45,12 +46,30 @@ function* checkStarts(
   lines: readonly JournalLine[],
   attempts: readonly AttemptRecord[],
 ): Generator<Violation> {
-  for (const [fence, own] of Map.groupBy(lines, (line) => line.fence)) {
-    const starts = own.filter((line) => line.what === 'start').length;
+  const own = lines.filter((line) => line.what === 'start' || line.what === 'end');
+  for (const [fence, ofFence] of Map.groupBy(own, (line) => line.fence)) {
+    const starts = ofFence.filter((line) => line.what === 'start').length;
     if (starts !== 1) yield { rule: 'doubled', message: `${name(block)}: fence ${fence} was started ${starts} times` };
     if (!attempts.some((attempt) => attempt.fence === fence))
       yield { rule: 'unknown', message: `${name(block)}: fence ${fence} ran and the database knows no such attempt` };
   }
+}
+
+/** A sensor that said yes is not asked any more. Its no's have no attempt of their own: one goes from its first call to its yes. */
+function* checkSensor(
+  block: BlockRecord,
+  lines: readonly JournalLine[],
+  attempts: readonly AttemptRecord[],
+): Generator<Violation> {
+  const completed = attempts.find((attempt) => attempt.status === 'completed');
+  const isRepeated = attempts.some((attempt) => attempt.runAttempt > (completed?.runAttempt ?? 0));
+  if (!completed || isRepeated) return;
+  for (const { what, fence } of lines)
+    if (what === 'not_yet' && fence > completed.fence)
+      yield {
+        rule: 'twice',
+        message: `${name(block)}: it was asked with fence ${fence} after a yes with fence ${completed.fence}`,
+      };
 }
 
 /** What counts as completed ran to its end, and within one attempt of the run nothing was started again after it. */

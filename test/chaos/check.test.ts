@@ -41,8 +41,10 @@ const text = `start 1 a 1 501 100
 start 1 a 3 502 200
 end 1 a 1 501 210
 end 1 a 3 502 250
+let_in 1 b 1 502 290
 start 1 b 1 502 300
 end 1 b 1 502 350
+told_success 1 b 1 502 360
 `;
 const sound: Evidence = {
   journal: parseJournal(text),
@@ -57,8 +59,20 @@ const sound: Evidence = {
     },
   ],
   blocks: [
-    { id: 10, runId: 1, uuid: 'a', status: 'completed', upstream: [] },
-    { id: 11, runId: 1, uuid: 'b', status: 'completed', upstream: [10] },
+    { id: 10, runId: 1, uuid: 'a', status: 'completed', upstream: [], attempt: 2, hasStarted: true, callbacks: [] },
+    {
+      id: 11,
+      runId: 1,
+      uuid: 'b',
+      status: 'completed',
+      upstream: [10],
+      attempt: 1,
+      hasStarted: true,
+      callbacks: ['tell'],
+    },
+  ],
+  callbacks: [
+    { runId: 1, blockRunId: 11, attempt: 1, uuid: 'tell', kind: 'success', status: 'completed', outlivesRun: false },
   ],
   attempts: [attempt(10, 1, { status: 'failed' }), attempt(10, 2), attempt(11, 1)],
   events,
@@ -95,6 +109,18 @@ describe('the file tells of', () => {
   test('a claim that was started twice', () => {
     expect(rulesOf(journal(`${text}start 1 b 1 503 301\n`))).toEqual(['doubled']);
   });
+  test('a sensor that was asked again after its yes', () => {
+    expect(rulesOf(journal(`${text}not_yet 1 a 4 502 260\n`))).toEqual(['twice']);
+    expect(rulesOf(journal(`not_yet 1 a 2 502 150\n${text}`))).toEqual([]);
+  });
+  test('a block that ran although its condition said no, or was asked twice', () => {
+    expect(rulesOf(journal(text.replace('let_in', 'kept_out')))).toEqual(['kept_out']);
+    expect(rulesOf(journal(`${text}let_in 1 b 1 502 291\n`))).toEqual(['doubled']);
+  });
+  test('a callback that counts as completed and did not run, or ran and is unknown', () => {
+    expect(rulesOf(journal(text.replace(/told.*\n/, '')))).toEqual(['unfinished']);
+    expect(rulesOf(journal(`${text}told_failure 1 b 1 502 370\n`))).toEqual(['unknown']);
+  });
   test('an attempt that the database does not know', () => {
     expect(rulesOf(journal(`${text}start 1 b 2 503 400\n`))).toEqual(['unknown']);
   });
@@ -114,6 +140,18 @@ describe('the database tells of', () => {
   });
   test('a gap in the numbers of its events', () => {
     expect(rulesOf({ events: events.filter((event) => event.seq !== 5) })).toContain('seq');
+  });
+  test('a block that was let in and counts as skipped', () => {
+    const [a, b] = sound.blocks;
+    expect(rulesOf({ blocks: [a!, { ...b!, status: 'condition_failed' }] })).toContain('kept_out');
+  });
+  test('a callback that is missing, doubled, open, or later than its run', () => {
+    const [told] = sound.callbacks;
+    expect(rulesOf({ callbacks: [] })).toEqual(['silent', 'unknown']);
+    expect(rulesOf({ callbacks: [{ ...told!, kind: 'failure' }] })).toEqual(['silent', 'unknown', 'unfinished']);
+    expect(rulesOf({ callbacks: [told!, told!] })).toEqual(['doubled', 'unfinished']);
+    expect(rulesOf({ callbacks: [{ ...told!, status: 'running' }] })).toEqual(['lost']);
+    expect(rulesOf({ callbacks: [{ ...told!, outlivesRun: true }] })).toEqual(['order']);
   });
   test('a move that the lifecycle does not know', () => {
     expect(rulesOf({ events: events.map((e) => (e.seq === 7 ? { ...e, to: 'upstream_failed' } : e)) })).toContain(

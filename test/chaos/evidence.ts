@@ -6,15 +6,33 @@ export type Evidence = {
   readonly runs: readonly RunRecord[];
   readonly blocks: readonly BlockRecord[];
   readonly attempts: readonly AttemptRecord[];
+  readonly callbacks: readonly CallbackRecord[];
   /** In the order of their ids. */
   readonly events: readonly EventRecord[];
 };
 
-/** A block said by itself, outside of the store, that it began or that it reached its end. */
+/**
+ * What a block says by itself, outside of the store: that it began or reached its end; a sensor, that it said no; and those that are attached
+ * to a block: that they let it in or kept it out, or were told how it ended.
+ */
+const sayings = [
+  'start',
+  'end',
+  'not_yet',
+  'let_in',
+  'kept_out',
+  'told_success',
+  'told_failure',
+  'told_cancelled',
+] as const;
+export type Saying = (typeof sayings)[number];
+
 export type JournalLine = {
-  readonly what: 'start' | 'end';
+  readonly what: Saying;
   readonly runId: number;
+  /** Of what is attached: the block that it is attached to. */
   readonly blockUuid: string;
+  /** Of a callback: its own, else that of the block. */
   readonly fence: number;
   readonly pid: number;
   /** Monotonic; all processes of a machine share the clock. */
@@ -37,6 +55,20 @@ export type BlockRecord = {
   readonly uuid: string;
   readonly status: BlockRunStatus;
   readonly upstream: readonly number[];
+  readonly attempt: number;
+  readonly hasStarted: boolean;
+  readonly callbacks: readonly string[];
+};
+
+export type CallbackRecord = {
+  readonly runId: number;
+  readonly blockRunId: number;
+  readonly attempt: number;
+  readonly uuid: string;
+  readonly kind: 'success' | 'failure' | 'cancelled';
+  readonly status: 'queued' | 'running' | 'completed' | 'failed';
+  /** Whether it ended after the attempt of the run to which it belongs. */
+  readonly outlivesRun: boolean;
 };
 
 export type AttemptRecord = {
@@ -61,15 +93,16 @@ export type EventRecord = {
 /** What is wrong, in a sentence that names the run. */
 export type Violation = { readonly rule: string; readonly message: string };
 
-/** Reads the file: `start|end run block fence pid ns` a line. A last line that a SIGKILL cut short is no line. */
+/** Reads the file: what, run, block, fence, pid and nanoseconds a line. A last line that a SIGKILL cut short is no line. */
 export function parseJournal(text: string): readonly JournalLine[] {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line) => {
-    const match = /^(start|end) (\d+) (\S+) (\d+) (\d+) (\d+)$/.exec(line);
-    if (!match) throw new Error(`The journal holds a line that no block writes: ${JSON.stringify(line)}`);
-    const [, what, run, blockUuid, fence, pid, at] = match;
+    const match = /^(\w+) (\d+) (\S+) (\d+) (\d+) (\d+)$/.exec(line);
+    const saying = sayings.find((each) => each === match?.[1]);
+    if (!match || !saying) throw new Error(`The journal holds a line that no block writes: ${JSON.stringify(line)}`);
+    const [, , run, blockUuid, fence, pid, at] = match;
     return {
-      what: what === 'start' ? 'start' : 'end',
+      what: saying,
       runId: Number(run),
       blockUuid: blockUuid!,
       fence: Number(fence),

@@ -9,6 +9,9 @@ type Block = {
   readonly uuid: string;
   readonly language: 'typescript' | 'python';
   readonly upstream: readonly string[];
+  /** What it is, where it is no ordinary block: a sensor, or one that may be kept out, or that fails now and then. */
+  readonly nature?: 'sensor' | 'guarded' | 'shaky';
+  readonly isToldOf?: boolean;
 };
 
 const typescript = (uuid: string, ...upstream: readonly string[]): Block => ({
@@ -30,6 +33,12 @@ const pipelines: Readonly<Record<string, readonly Block[]>> = {
     typescript('middle', 'top'),
     python('bottom', 'left', 'right', 'middle'),
   ],
+  guarded: [
+    { ...typescript('gate'), nature: 'guarded', isToldOf: true },
+    { ...typescript('shaky', 'gate'), nature: 'shaky', isToldOf: true },
+    { ...python('behind', 'shaky'), isToldOf: true },
+  ],
+  watched: [{ ...typescript('seen'), nature: 'sensor', isToldOf: true }, { ...typescript('after_seen', 'seen') }],
 };
 
 /** How long blocks take, in milliseconds. */
@@ -45,10 +54,20 @@ export async function writeChaosProject(
   for (const [uuid, blocks] of Object.entries(pipelines)) {
     files.set(
       `pipelines/${uuid}/metadata.yaml`,
-      stringify({ name: uuid, type: 'python', blocks: blocks.map((b) => entry(b, blocks)) }),
+      stringify({
+        name: uuid,
+        type: 'python',
+        blocks: blocks.map((b) => entry(b, blocks)),
+        conditionals: [attached('conditional', 'let_in')],
+        callbacks: [attached('callback', 'tell')],
+      }),
     );
   }
-  files.set('custom/work.ts', typescriptSource(journal, blockMs));
+  files.set('custom/work.ts', typescriptSource(journal, blockMs, false));
+  files.set('custom/shaky.ts', typescriptSource(journal, blockMs, true));
+  files.set('sensors/look.ts', sensorSource(journal));
+  files.set('conditionals/let_in.ts', conditionalSource(journal));
+  files.set('callbacks/tell.ts', callbackSource(journal));
   files.set('custom/work.py', pythonSource(journal, blockMs));
   for (const [path, text] of files) {
     await mkdir(dirname(join(directory, path)), { recursive: true });
@@ -57,31 +76,68 @@ export async function writeChaosProject(
   return Object.entries(pipelines).map(([uuid, blocks]) => ({ uuid, blocks: blocks.length }));
 }
 
-function entry({ uuid, language, upstream }: Block, all: readonly Block[]): object {
+function entry({ uuid, language, upstream, nature, isToldOf }: Block, all: readonly Block[]): object {
+  const file = nature === 'sensor' ? 'sensors/look.ts' : nature === 'shaky' ? 'custom/shaky.ts' : null;
   return {
     uuid,
-    type: 'custom',
+    type: nature === 'sensor' ? 'sensor' : 'custom',
     language,
     upstream_blocks: upstream,
     downstream_blocks: all.filter((other) => other.upstream.includes(uuid)).map((other) => other.uuid),
     // Workers die by the dozen here, and the point is that the work gets done.
     crash_retries: 100,
-    configuration: { file_source: { path: `custom/work.${language === 'python' ? 'py' : 'ts'}` } },
+    configuration: {
+      file_source: { path: file ?? `custom/work.${language === 'python' ? 'py' : 'ts'}` },
+      ...(nature === 'sensor' ? { interval: 0.2 } : {}),
+    },
+    ...(nature === 'guarded' ? { conditional_blocks: ['let_in'] } : {}),
+    ...(nature === 'shaky' ? { retry_config: { retries: 1, delay: 0.1 } } : {}),
+    ...(isToldOf ? { callback_blocks: ['tell'] } : {}),
   };
 }
 
+function attached(type: 'conditional' | 'callback', uuid: string): object {
+  return { uuid, type, language: 'typescript' };
+}
+
 // Each line in one write with O_APPEND, so that lines of many processes never mix.
-const typescriptSource = (journal: string, [from, to]: BlockMs) => `
+const saying = (journal: string) => `
 import { appendFileSync } from 'node:fs';
+
+const say = (what, { pipelineRunId, blockUuid, parentBlockUuid, fence }) =>
+  appendFileSync(${JSON.stringify(journal)}, \`\${what} \${pipelineRunId} \${parentBlockUuid ?? blockUuid} \${fence} \${process.pid} \${process.hrtime.bigint()}\\n\`);
+`;
+
+const typescriptSource = (journal: string, [from, to]: BlockMs, isShaky: boolean) => `${saying(journal)}
 import { setTimeout as pause } from 'node:timers/promises';
 
-export default async function work({ context: { pipelineRunId, blockUuid, fence } }) {
-  const say = (what) =>
-    appendFileSync(${JSON.stringify(journal)}, \`\${what} \${pipelineRunId} \${blockUuid} \${fence} \${process.pid} \${process.hrtime.bigint()}\\n\`);
-  say('start');
+export default async function work({ context }) {
+  say('start', context);
   await pause(${from} + Math.random() * ${to - from});
-  say('end');
+  if (${isShaky} && Math.random() < 0.2) throw new Error('It shakes.');
+  say('end', context);
 }
+`;
+
+// What a sensor says yes to is done: that call is its start and its end.
+const sensorSource = (journal: string) => `${saying(journal)}
+export const sensor = ({ context }) => {
+  const isThere = Math.random() < 0.4;
+  for (const what of isThere ? ['start', 'end'] : ['not_yet']) say(what, context);
+  return isThere;
+};
+`;
+
+const conditionalSource = (journal: string) => `${saying(journal)}
+export const condition = ({ context }) => {
+  const mayRun = Math.random() < 0.7;
+  say(mayRun ? 'let_in' : 'kept_out', context);
+  return mayRun;
+};
+`;
+
+const callbackSource = (journal: string) => `${saying(journal)}
+export const callback = ({ context }) => say('told_' + context.ended.status, context);
 `;
 
 const pythonSource = (journal: string, [from, to]: BlockMs) => `

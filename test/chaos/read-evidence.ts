@@ -4,6 +4,7 @@ import type { ConnectionSettings } from '../../src/store/connection.ts';
 import {
   type AttemptRecord,
   type BlockRecord,
+  type CallbackRecord,
   type EventRecord,
   type Evidence,
   parseJournal,
@@ -26,8 +27,14 @@ export async function readEvidence(settings: ConnectionSettings, journal: string
            from pipeline_run order by id`,
       ),
       blocks: await rows<BlockRecord>(
-        `select id::float8 as id, pipeline_run_id::float8 as "runId", block_uuid as uuid, status, upstream::float8[] as upstream
+        `select id::float8 as id, pipeline_run_id::float8 as "runId", block_uuid as uuid, status, upstream::float8[] as upstream, attempt,
+                started_at is not null as "hasStarted", callbacks
            from block_run order by id`,
+      ),
+      callbacks: await rows<CallbackRecord>(
+        `select c.pipeline_run_id::float8 as "runId", c.block_run_id::float8 as "blockRunId", c.attempt, c.callback_uuid as uuid, c.kind, c.status,
+                coalesce(c.completed_at > a.completed_at, false) as "outlivesRun"
+           from callback_run c join pipeline_run_attempt a on a.pipeline_run_id = c.pipeline_run_id and a.number = c.run_attempt order by c.id`,
       ),
       attempts: await rows<AttemptRecord>(
         `select block_run_id::float8 as "blockRunId", number, run_attempt as "runAttempt", fence, status
