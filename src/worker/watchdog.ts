@@ -53,6 +53,8 @@ exit 0
 /** Not one of the names that are kept from blocks. It tells them nothing but whose they are. */
 const markName = '_PENSTOCK_FAMILY';
 const slowestRestartMs = 1000;
+/** A group that is gone may stay guarded for so long: then it is told together with others, and the shell wakes less often. */
+const releaseDelayMs = 50;
 
 /** Starts the watchdog of this process; rejects when there is no `sh` to run. */
 export async function startWatchdog(): Promise<RunningWatchdog> {
@@ -60,12 +62,18 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
   let postmaster: number | null = null;
   let stopping = false;
   let restartDelayMs = 0;
+  let released: number[] = [];
+  let releaseTimer: NodeJS.Timeout | undefined;
   const family = randomBytes(16).toString('hex');
   let shell = await startShell(family);
 
   function tell(line: string): void {
+    const lines = [...released.map((group) => `-${group}`), line];
+    released = [];
+    clearTimeout(releaseTimer);
+    releaseTimer = undefined;
     // A pipe with room takes this at once, before write() returns: what is said is safe from our own death.
-    if (shell.stdin?.writable) shell.stdin.write(`${line}\n`);
+    if (shell.stdin?.writable) shell.stdin.write(`${lines.join('\n')}\n`);
   }
 
   function tellEverything(): void {
@@ -108,7 +116,9 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
       tell(`+${group}`);
     },
     release: (group) => {
-      if (guarded.delete(group)) tell(`-${group}`);
+      if (!guarded.delete(group)) return;
+      released.push(group);
+      releaseTimer ??= setTimeout(() => tell(''), releaseDelayMs).unref();
     },
     guardPostmaster: (pid) => {
       postmaster = pid;

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
+  Answerer,
   AttemptInput,
   AttemptOutcome,
   AttemptTask,
@@ -31,8 +32,8 @@ export type PythonHouse = {
   readonly outputsRoot: string;
   readonly executor: Executor;
   readonly watchdog: RunningWatchdog;
-  readonly start: (code: string, task?: Partial<AttemptTask>) => StartedAttempt;
-  readonly run: (code: string, task?: Partial<AttemptTask>) => Promise<Finished>;
+  readonly start: (code: string, task?: Partial<AttemptTask>, answer?: Answerer) => StartedAttempt;
+  readonly run: (code: string, task?: Partial<AttemptTask>, answer?: Answerer) => Promise<Finished>;
   /** Runs the block and hands back what a downstream block gets from it. */
   readonly input: (blockUuid: string, code: string, task?: Partial<AttemptTask>) => Promise<AttemptInput>;
   readonly close: () => Promise<void>;
@@ -57,7 +58,7 @@ export async function openPythonHouse(
   });
   let ids = 0;
 
-  function start(code: string, given: Partial<AttemptTask> = {}): StartedAttempt {
+  function start(code: string, given: Partial<AttemptTask> = {}, answer?: Answerer): StartedAttempt {
     ids += 1;
     const blockUuid = given.blockUuid ?? 'block';
     const task: AttemptTask = {
@@ -81,10 +82,11 @@ export async function openPythonHouse(
     };
     const logs: LogEntry[] = [];
     const awaited: { text: string; resolve: (message: string) => void }[] = [];
-    const running = executor.run(task, (entry) => {
+    const hear = (entry: LogEntry) => {
       logs.push(entry);
       for (const each of awaited) if (entry.message.includes(each.text)) each.resolve(entry.message);
-    });
+    };
+    const running = executor.run(task, hear, answer);
     return {
       running,
       logs,
@@ -100,8 +102,8 @@ export async function openPythonHouse(
     };
   }
 
-  async function run(code: string, task?: Partial<AttemptTask>): Promise<Finished> {
-    const { running, logs } = start(code, task);
+  async function run(code: string, task?: Partial<AttemptTask>, answer?: Answerer): Promise<Finished> {
+    const { running, logs } = start(code, task, answer);
     return { outcome: await running.outcome, logs };
   }
 

@@ -24,6 +24,8 @@ export type PythonAttempt = {
   /** Of the pipes 1 and 2, where subprocesses and C code write. */
   readonly onRawOutput: (stream: Stream, afterLines: number, bytes: Buffer) => void;
   readonly onConnectionEnd: () => void;
+  /** The child died before it had read the task. True when the attempt now waits for another one; false when it is over instead. */
+  readonly loseChild: () => boolean;
   /** Null: the fork server died, and took all its children with it. */
   readonly onChildEnd: (end: ChildEnd | null) => void;
   /** Settles an attempt that could not start. */
@@ -167,6 +169,13 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
       connectionEnded = true;
       settleWhenAllIsKnown();
     },
+    loseChild: () => {
+      if (over || stopRequested) return false;
+      child?.listen(ignore, ignore);
+      child = null;
+      connectionEnded = false;
+      return true;
+    },
     onChildEnd: (told) => {
       end = told;
       settleWhenAllIsKnown();
@@ -182,6 +191,8 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
     isOver: () => over,
   };
 }
+
+function ignore(): void {}
 
 const nothingKnown = { result: null, end: null, cpuTimeBeforeMs: 0, outOfMemoryKills: 0 } as const;
 

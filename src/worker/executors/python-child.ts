@@ -11,44 +11,48 @@ export type PythonChild = {
   readonly cpuTimeMs: number;
   readonly sendTask: (task: string) => void;
   readonly sendAnswer: (answer: string) => void;
-  /** Sets who hears its frames and the end of its connection. */
+  /** Sets who hears its frames and the end of what it says. */
   readonly listen: (onFrame: (kind: string, payload: Buffer) => void, onEnd: () => void) => void;
-  /** Closes the connection; a child that still waits for a task then ends itself. */
+  /** Closes the connection, if it is still this child's; a child that still waits for a task then ends itself. */
   readonly close: () => void;
 };
 
-/** Reads a new connection until the child has said hello. */
-export function greetChild(socket: Socket, onHello: (child: PythonChild) => void): void {
+/**
+ * Reads a new connection. Children use it one after the other: each begins with its hello, and follows one that has said its last
+ * word, for the fork server closes the connection of any other that ends.
+ */
+export function greetChildren(socket: Socket, onHello: (child: PythonChild) => void): void {
   let hear: (kind: string, payload: Buffer) => void = () => {};
   let hearEnd = () => {};
-  let greeted = false;
-  let ended = false;
+  let current = 0;
+  let closed = false;
+
+  function greet(hello: Buffer): void {
+    hearEnd();
+    current = hello.readUInt32BE(0);
+    const pid = current;
+    onHello({
+      pid,
+      generation: hello.readUInt32BE(4),
+      cpuTimeMs: hello.readDoubleBE(8),
+      sendTask: (task) => socket.write(encodeFrame('T', task)),
+      sendAnswer: (answer) => socket.write(encodeFrame('A', answer)),
+      listen: (onFrame, onEnd) => {
+        hear = onFrame;
+        hearEnd = onEnd;
+        if (closed) onEnd();
+      },
+      close: () => void (current === pid && socket.destroy()),
+    });
+  }
 
   socket.on(
     'data',
-    createFrameReader((kind, payload) => {
-      if (greeted) {
-        hear(kind, payload);
-        return;
-      }
-      greeted = true;
-      const hello = JSON.parse(payload.toString()) as { pid: number; generation: number; cpuTimeMs: number };
-      onHello({
-        ...hello,
-        sendTask: (task) => socket.write(encodeFrame('T', task)),
-        sendAnswer: (answer) => socket.write(encodeFrame('A', answer)),
-        listen: (onFrame, onEnd) => {
-          hear = onFrame;
-          hearEnd = onEnd;
-          if (ended) onEnd();
-        },
-        close: () => socket.destroy(),
-      });
-    }),
+    createFrameReader((kind, payload) => (kind === 'H' ? greet(payload) : hear(kind, payload))),
   );
   socket.on('error', () => {}); // It is gone; 'close' follows.
   socket.on('close', () => {
-    ended = true;
+    closed = true;
     hearEnd();
   });
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type { Watchdog } from '../executor.ts';
 import { endGroup, signalGroup } from './process-group.ts';
-import { greetChild, type PythonChild } from './python-child.ts';
+import { greetChildren, type PythonChild } from './python-child.ts';
 import { createFrameReader, encodeFrame } from './python-frames.ts';
 import type { ChildEnd } from './python-outcome.ts';
 
@@ -56,12 +56,13 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
   const listener = await listen(join(folder, 's'), (socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
-    greetChild(socket, events.onChild);
+    greetChildren(socket, events.onChild);
   });
   const settings = JSON.stringify({ projectDir: options.projectDir, socket: join(folder, 's') });
   const server = spawn(options.python, [script, settings], {
     detached: true,
-    env: options.env,
+    // Its libraries are bound at once: else every child would look for the same symbols again.
+    env: { ...options.env, LD_BIND_NOW: '1' },
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
   const channel = server.stdio[3] as Duplex;

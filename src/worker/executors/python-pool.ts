@@ -39,8 +39,10 @@ export type PythonPoolEvents = {
   readonly onFailure: (type: 'PythonNotStarted' | 'ForkFailed', message: string) => void;
 };
 
-/** Idle children cost a few megabytes each, a fork about a millisecond: these few keep the fork off an attempt's way. */
+/** Idle children cost two or three megabytes each, a fork about a millisecond: these few keep the fork off an attempt's way. */
 const mostSpares = 4;
+/** So long after a child's end the spares are complete again, however few are missing. */
+const refillMs = 50;
 const mostStillborn = 4;
 const stillbornPauseMs = 1_000;
 
@@ -60,6 +62,7 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
   let lastWords = '';
   let server: ForkServer | null = null;
   let stopped = false;
+  let refill: NodeJS.Timeout | undefined;
 
   const starter = createStarter(
     async (signal) => {
@@ -74,27 +77,39 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
     for (const resolve of warmers) resolve();
   }
 
-  function askForForks(): void {
+  function askForForks(atLeast = 1): void {
     if (stopped) return;
     if (server === null) {
       if (events.demand() > 0) void starter.start();
       return;
     }
     const missing = events.demand() + wanted - spares.length - expected;
-    if (missing <= 0) return;
+    if (missing < atLeast) return;
     expected += missing;
     server.fork(missing);
   }
 
-  function removeSpare(child: PythonChild): void {
-    const place = spares.indexOf(child);
+  /**
+   * Several at once, since the fork server pays for many a page of its memory once per volley of forks. With spares left, forking
+   * also waits until an attempt is over, and so does not take the processor from it.
+   */
+  function askForVolley(): void {
+    askForForks(Math.ceil(wanted / 2));
+    refill ??= setTimeout(() => {
+      refill = undefined;
+      askForForks();
+    }, refillMs).unref();
+  }
+
+  function removeSpare(pid: number): void {
+    const place = spares.findIndex((spare) => spare.pid === pid);
     if (place !== -1) spares.splice(place, 1);
   }
 
   function retireOutdatedSpare(): void {
     const outdated = spares.find((spare) => spare.generation < generation);
     if (outdated === undefined || spares.length <= wanted) return;
-    removeSpare(outdated);
+    removeSpare(outdated.pid);
     outdated.close();
   }
 
@@ -124,9 +139,9 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
       alive.add(child.pid);
       expected = Math.max(0, expected - 1);
       stillborn = 0;
-      // One that dies while it waits is out of the choice at once; the fork server tells of its end later.
+      // One that dies while it waits is out of the choice when either its connection or the fork server tells of it.
       child.listen(ignore, () => {
-        removeSpare(child);
+        removeSpare(child.pid);
         askForForks();
       });
       spares.push(child);
@@ -144,8 +159,10 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
         onStillborn();
       }
       forget(end.pid);
+      removeSpare(end.pid);
       events.onChildEnd(end);
-      if (stillborn < mostStillborn) setImmediate(askForForks);
+      if (stillborn === 0) askForVolley();
+      else if (stillborn < mostStillborn) setImmediate(askForForks);
       else setTimeout(askForForks, stillbornPauseMs).unref();
     },
     onForkFailed: (reason: string) => {
@@ -179,7 +196,6 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
   return {
     take: () => {
       const child = spares.pop();
-      // With spares left, forking waits until an attempt is over, and so does not take the processor from it.
       if (spares.length === 0) askForForks();
       return child;
     },
@@ -200,6 +216,7 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
     },
     stop: async () => {
       stopped = true;
+      clearTimeout(refill);
       for (const resolve of warmers) resolve();
       await starter.stop();
       for (const spare of spares.splice(0)) spare.close();

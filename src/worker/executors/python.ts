@@ -45,7 +45,10 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
       onChildEnd: (end) => {
         const attempt = running.get(end.pid);
         running.delete(end.pid);
-        attempt?.onChildEnd(end);
+        if (attempt !== undefined && !end.hadTask && attempt.loseChild()) {
+          waiting.unshift(attempt);
+          dispatch();
+        } else attempt?.onChildEnd(end);
       },
       onForkServerDeath: () => {
         for (const [pid, attempt] of running) void endOrphan(pid, attempt);

@@ -8,20 +8,21 @@ It also stands between the worker and what its children leave behind: it passes 
 to the file descriptors 1 and 2, and reports a child's end only when nothing of its process group lives any more.
 """
 
+import _socket
 import gc
 import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
 import traceback
 
 sys.dont_write_bytecode = True  # Our own folder may be read-only, and is no place for caches.
-from penstock_runner import child, preload, process_group, streams  # noqa: E402
+from penstock_runner import child, fork_hooks, preload, process_group, streams  # noqa: E402
 from penstock_runner.frames import Channel  # noqa: E402
-from penstock_runner.line_order import Counts, unread  # noqa: E402
+from penstock_runner.ledger import LAST_WORD, TASK_TAKEN, Ledger  # noqa: E402
+from penstock_runner.pipes import unread  # noqa: E402
 
 sys.dont_write_bytecode = False
 
@@ -32,11 +33,12 @@ GRACE_LOOK_MS = 10
 
 
 class Child:
-    """A forked process: the read ends of its stdout and stderr, and what is known of its end."""
+    """A forked process: the read ends of its stdout and stderr, its connection to the worker, and what is known of its end."""
 
-    def __init__(self, pid, stdout, stderr, counts):
+    def __init__(self, pid, stdout, stderr, connection, ledger):
         self.pid = pid
-        self.counts = counts
+        self.connection = connection
+        self.ledger = ledger
         self.pipes = {stdout: STDOUT, stderr: STDERR}
         self.end = None
         self.give_up_at = 0.0
@@ -44,13 +46,15 @@ class Child:
 
 
 class ForkServer:
-    def __init__(self, channel, settings, voice):
+    def __init__(self, channel, settings, voice, address_descriptor):
         self.channel = channel
         self.voice = voice
         self.settings = settings
         self.generation = 0
         self.children = {}  # pid → Child
         self.readers = {}  # file descriptor → Child
+        self.connections = []  # to the worker, that wait for a child
+        self.to_close = {address_descriptor} - {None}  # every descriptor that is no child's business
         self.lingering = []  # children that are dead while others of their group still die
         self.to_preload = []
         self.poll = select.poll()
@@ -62,7 +66,7 @@ class ForkServer:
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self.wake_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self.own_descriptors = (wake, self.wake_end, self.channel.fileno())
+        self.to_close.update((wake, self.wake_end))
         self.poll.register(wake, select.POLLIN)
         self.poll.register(self.channel.fileno(), select.POLLIN)
         self.letterbox.register(self.channel.fileno(), select.POLLIN)
@@ -78,8 +82,8 @@ class ForkServer:
                 elif descriptor == self.channel.fileno():
                     if not self.obey():
                         return
-                elif descriptor in self.readers:
-                    self.relay(descriptor)
+                elif descriptor in self.readers and not self.relay(descriptor):
+                    self.close_pipe(descriptor)
             self.reap()
 
     def patience_ms(self):
@@ -105,48 +109,58 @@ class ForkServer:
         return True
 
     def fork(self):
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        counts = Counts()
+        opened = []
         try:
+            connection = self.connections.pop() if self.connections else self.connect()
+            opened.append(connection)
+            out_read, out_write = os.pipe()
+            opened += (out_read, out_write)
+            err_read, err_write = os.pipe()
+            opened += (err_read, err_write)
+            ledger = Ledger()
             pid = os.fork()
         except OSError as error:
-            for descriptor in (out_read, out_write, err_read, err_write):
+            for descriptor in opened:
                 os.close(descriptor)
+            self.to_close.difference_update(opened)
             self.channel.send('N', str(error).encode())
             return
+        self.to_close.update(opened)
         if pid == 0:
             try:
                 gc.enable()
-                for descriptor in (*self.readers, *self.own_descriptors, out_read, err_read):
-                    os.close(descriptor)
-                child.live(self.settings, self.generation, out_write, err_write, counts, self.voice)
+                child.live(
+                    self.settings, self.generation, connection, out_write, err_write, self.to_close, self.channel, ledger,
+                    self.voice,
+                )  # fmt: skip
             except BaseException:
                 os.write(2, traceback.format_exc().encode())
             finally:
                 os._exit(70)  # Never come back into the fork server's loop.
-        os.close(out_write)
-        os.close(err_write)
-        forked = Child(pid, out_read, err_read, counts)
+        for descriptor in (out_write, err_write):
+            os.close(descriptor)
+            self.to_close.discard(descriptor)
+        forked = Child(pid, out_read, err_read, connection, ledger)
         self.children[pid] = forked
         for descriptor in (out_read, err_read):
-            os.set_blocking(descriptor, False)
             self.readers[descriptor] = forked
             self.poll.register(descriptor, select.POLLIN)
 
+    def connect(self):
+        """A new connection to the worker. Children use it one after the other, as long as each leaves it whole and silent."""
+        connection = _socket.socket(_socket.AF_UNIX)
+        connection.connect(self.settings['address'])
+        return connection.detach()
+
     def relay(self, descriptor):
-        """Passes on what waits in one pipe; False when there is nothing (more) to read."""
-        owner = self.readers[descriptor]
+        """Passes on what waits in one pipe; False when there is nothing to read."""
         waiting = unread(descriptor)
+        if waiting == 0:
+            return False
+        owner = self.readers[descriptor]
         # Counted before it is read: a child that finds its pipe empty also finds the count complete.
-        lines_before = owner.counts.relay(waiting)
-        try:
-            data = os.read(descriptor, waiting or 1)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.close_pipe(descriptor)
-            return False
+        lines_before = owner.ledger.relay(waiting)
+        data = os.read(descriptor, waiting)
         self.channel.send('O', owner.pid.to_bytes(4, 'big') + bytes([owner.pipes[descriptor]]) + lines_before + data)
         return True
 
@@ -154,6 +168,10 @@ class ForkServer:
         self.poll.unregister(descriptor)
         del self.readers[descriptor].pipes[descriptor]
         del self.readers[descriptor]
+        self.close(descriptor)
+
+    def close(self, descriptor):
+        self.to_close.discard(descriptor)
         os.close(descriptor)
 
     def has_grace(self, pid):
@@ -177,21 +195,34 @@ class ForkServer:
         for descriptor in list(dead.pipes):
             while self.relay(descriptor):
                 pass
-            if descriptor in dead.pipes:  # A process that left the group may hold the pipe open: don't wait for it.
-                self.close_pipe(descriptor)
-        self.channel.send('X', json.dumps({'pid': dead.pid, **dead.end}).encode())
-        dead.counts.close()
+            self.close_pipe(descriptor)  # A process that left the group may hold the pipe open: it isn't waited for.
+        if dead.ledger.has_come_to(LAST_WORD):
+            self.connections.append(dead.connection)
+        else:
+            self.close(dead.connection)
+        dead.end['hadTask'] = dead.ledger.has_come_to(TASK_TAKEN)
+        self.channel.send('X', json.dumps(dead.end).encode())
+        dead.ledger.close()
+
+    def bury_children(self):
+        """Nobody outlives the fork server: neither who waits for a task, nor who has just said its last word."""
+        for pid in self.children:
+            process_group.bury(pid)
 
     def preload_next(self):
         name = self.to_preload.pop(0)
-        if name in sys.modules or not preload.is_safe(name):
+        if name in sys.modules:
             return
+        fork_hooks.wake()
         try:
+            if not preload.is_safe(name):
+                return
             __import__(name)
         except Exception:
             return  # A block that imports it will tell.
-        gc.collect()
-        gc.freeze()  # Keeps the collector from touching, and so copying, the pages shared with every child.
+        finally:
+            self.voice.listen_to_logging()
+            prepare_memory()
         self.generation += 1
         self.announce('G')
 
@@ -205,27 +236,48 @@ def main():
     if sys.version_info < (3, 9):
         sys.exit('Penstock needs Python 3.9 or newer; this is %s (%s).' % (sys.version.split()[0], sys.executable))
     sys.argv = ['']
-    channel = Channel(socket.socket(fileno=3))
+    os.environ.pop('LD_BIND_NOW', None)
+    channel = Channel(_socket.socket(fileno=3))
     child.prepare_paths(settings)
-    settings['address'] = keep_address(settings['socket'])
+    settings['address'], address_descriptor = keep_address(settings['socket'])
     process_group.adopt_orphans()
+    be_the_first_victim()
     voice = streams.Voice()
-    child.practise(settings, voice)
+    child.practise(settings, voice.speaker, Ledger())
+    prepare_memory()
+    server = ForkServer(channel, settings, voice, address_descriptor)
+    try:
+        server.serve()
+    except BrokenPipeError:
+        pass  # The worker is gone.
+    finally:
+        server.bury_children()
+
+
+def prepare_memory():
+    """Keeps what every child shares from being touched, and so copied, by the collector and by Python's own fork handlers."""
     gc.collect()
     gc.freeze()
     gc.disable()
+    fork_hooks.rest()
+
+
+def be_the_first_victim():
+    """When memory runs out, a block should go before the server and its database do. Children inherit it."""
     try:
-        ForkServer(channel, settings, voice).serve()
-    except BrokenPipeError:
-        pass  # The worker is gone.
+        with open('/proc/self/oom_score_adj', 'w') as file:
+            file.write('500')
+    except OSError:
+        pass
 
 
 def keep_address(path):
     """Holds the worker's socket open by its inode, so that the worker can take its file away and leave nothing behind."""
     try:
-        return '/proc/self/fd/%d' % os.open(path, os.O_PATH)
+        descriptor = os.open(path, os.O_PATH)
+        return '/proc/self/fd/%d' % descriptor, descriptor
     except (AttributeError, OSError):
-        return path
+        return path, None
 
 
 if __name__ == '__main__':

@@ -1,13 +1,13 @@
 """What a block's function is called with: one positional argument per upstream, then names."""
 
 import builtins
-import inspect
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 
 from .errors import BlockArgumentsError
 from .variables import python_values
 
-POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+# Of code objects: inspect.CO_VARARGS and CO_VARKEYWORDS.
+VARARGS, VARKEYWORDS = 0x04, 0x08
 
 
 def keywords(task, settings, logger):
@@ -64,15 +64,15 @@ def for_function(function, inputs, names, task):
         return list(inputs), dict(names)
     if len(inputs) > len(shape.positional) and not shape.takes_rest:
         raise BlockArgumentsError(_misfit(function, shape, task))
-    beyond = shape.positional[len(inputs):]
-    missing = [each.name for each in beyond if _required(each) and each.name not in names]
-    if missing:
-        raise BlockArgumentsError(_misfit(function, shape, task))
+    for name in shape.positional[len(inputs) : shape.required]:
+        if name not in names:
+            raise BlockArgumentsError(_misfit(function, shape, task))
     args = list(inputs)
-    for each in beyond:  # Positional-only ones can't be filled by name, so all are filled by place as far as known.
-        if each.name not in names:
+    for name in shape.positional[len(inputs) :]:
+        # Positional-only ones can't be filled by name, so all are filled by place as far as known.
+        if name not in names:
             break
-        args.append(names[each.name])
+        args.append(names[name])
     return args, shape.keywords(names, args)
 
 
@@ -80,7 +80,7 @@ def for_test(function, values, names):
     """(args, kwargs) for a @test function: the outputs; None stands for "no output" when it wants one."""
     shape = Shape(function)
     args = list(values)
-    if not args and shape.positional and _required(shape.positional[0]):
+    if not args and shape.required:
         args = [None]
     return args, shape.keywords(names, args)
 
@@ -93,35 +93,50 @@ def as_many_as_taken(function, inputs, names):
 
 
 class Shape:
-    """The parameters of a function; `unknown` for callables that don't tell."""
+    """The parameters of a function, by name; `unknown` for callables that don't tell."""
 
     def __init__(self, function):
+        self.unknown = False
+        if type(function) is FunctionType and not function.__dict__:
+            self._of_code(function)
+        else:
+            self._of_signature(function)
+
+    def _of_code(self, function):
+        """A plain function says it itself, ten times faster than inspect.signature does."""
+        code, count = function.__code__, function.__code__.co_argcount
+        names = code.co_varnames
+        self.positional = names[:count]
+        self.required = count - len(function.__defaults__ or ())
+        self.keyword_only = names[count : count + code.co_kwonlyargcount]
+        self.takes_rest = bool(code.co_flags & VARARGS)
+        self.takes_names = bool(code.co_flags & VARKEYWORDS)
+
+    def _of_signature(self, function):
+        import inspect
+
         try:
             parameters = list(inspect.signature(function).parameters.values())
-            self.unknown = False
         except (TypeError, ValueError):
             parameters, self.unknown = [], True
-        self.positional = [each for each in parameters if each.kind in POSITIONAL]
-        self.keyword_only = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
-        self.takes_rest = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
-        self.takes_names = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+        positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        self.positional = tuple(each.name for each in positional)
+        self.required = sum(each.default is each.empty for each in positional)
+        self.keyword_only = tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+        self.takes_rest = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+        self.takes_names = any(each.kind is each.VAR_KEYWORD for each in parameters)
 
     def keywords(self, names, args):
         """Of `names`, what the function takes and `args` have not filled already."""
-        filled = {each.name for each in self.positional[: len(args)]}
+        filled = self.positional[: len(args)]
         if self.takes_names or self.unknown:
             return {name: value for name, value in names.items() if name not in filled}
-        open_names = {each.name for each in (*self.positional, *self.keyword_only)} - filled
-        return {name: names[name] for name in open_names if name in names}
-
-
-def _required(parameter):
-    return parameter.default is inspect.Parameter.empty
+        return {name: names[name] for name in self.positional[len(args) :] + self.keyword_only if name in names}
 
 
 def _misfit(function, shape, task):
     upstreams = [each['blockUuid'] for each in task['inputs']]
-    takes = [each.name for each in shape.positional]
+    takes = shape.positional
     return (
         'Block `%s` has %s%s, but its function %s() takes %s%s. '
         'It gets one positional argument per upstream block, in their order.'

@@ -8,11 +8,12 @@ from .errors import CallRefusedError
 
 _lock = threading.Lock()
 _asked = 0
+_answered = 0
 
 
 def ask(request):
     """The worker's answer to a request (src/worker/block-requests.ts). Raises CallRefusedError with the worker's sentence."""
-    global _asked
+    global _asked, _answered
     channel = current.attempt.channel
     if channel is None:
         raise CallRefusedError('This can only be called by a block while it runs.')
@@ -21,9 +22,15 @@ def ask(request):
         request = json.dumps({**request, 'id': _asked}, default=str, allow_nan=False)
         channel.send('Q', request.encode())
         reply = _answer_to(_asked, channel)
+        _answered = _asked
     if not reply['ok']:
         raise CallRefusedError(reply['message'])
     return reply['value']
+
+
+def waits():
+    """Whether an answer may still come."""
+    return _answered != _asked
 
 
 def _answer_to(number, channel):

@@ -4,7 +4,6 @@ The name makes instances of its classes picklable with the standard library alon
 source is kept beside the pickle, and the next process defines the module from that source before it unpickles.
 """
 
-import ast
 import builtins
 import linecache
 import re
@@ -16,30 +15,19 @@ from . import decorators
 
 PACKAGE = 'penstock_blocks'
 
-# Other than definitions, nothing of an upstream's file runs again when only its classes are needed.
-DEFINITIONS = (
-    ast.Import,
-    ast.ImportFrom,
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Assign,
-    ast.AnnAssign,
-    ast.If,
-    ast.Try,
-)
-
-
 def module_name(block_uuid):
+    if block_uuid.isidentifier():
+        return PACKAGE + '.' + block_uuid
     plain = re.sub(r'\W', '_', block_uuid)
     return '%s.%s' % (PACKAGE, plain if plain == block_uuid else '%s_%08x' % (plain, zlib.crc32(block_uuid.encode())))
 
 
 def execute(task, inputs):
     """Runs a block's file. Its namespace holds the decorators, each upstream's output by uuid, and df_1, df_2, …"""
-    module = _new_module(module_name(task['blockUuid']), task['file'], task['code'])
+    module = new_module(module_name(task['blockUuid']), task['file'], task['code'])
     names = module.__dict__
-    for number, (each, value) in enumerate(zip(task['inputs'], inputs), 1):
+    for number, each in enumerate(task['inputs'], 1):
+        value = inputs[number - 1]
         names['df_%d' % number] = value
         if not hasattr(builtins, each['blockUuid']):
             names.setdefault(each['blockUuid'], value)
@@ -52,7 +40,7 @@ def forget(block_uuid):
 
 
 def sources_in(pickled):
-    """File and code of every block module that a pickle refers to, for `define` on the other side."""
+    """File and code of every block module that a pickle refers to, for block_definitions.py on the other side."""
     return {
         name: {'file': module.__file__, 'code': module.__penstock_code__}
         for name, module in list(sys.modules.items())
@@ -60,26 +48,8 @@ def sources_in(pickled):
     }
 
 
-def define(sources):
-    """Makes the classes and functions of other blocks importable here, without running anything else of their files."""
-    for name, source in sources.items():
-        if name in sys.modules:
-            continue
-        module = _new_module(name, source['file'], source['code'])
-        module.__dict__.update(decorators.namespace())
-        tree = ast.parse(source['code'], source['file'])
-        tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
-        before = len(decorators.registered())
-        try:
-            exec(compile(tree, source['file'], 'exec', dont_inherit=True), module.__dict__)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        finally:
-            decorators.forget(before)
-
-
-def _new_module(name, file, code):
+def new_module(name, file, code):
+    """An empty module that Python knows by its name."""
     if PACKAGE not in sys.modules:
         sys.modules[PACKAGE] = types.ModuleType(PACKAGE)
         sys.modules[PACKAGE].__path__ = []

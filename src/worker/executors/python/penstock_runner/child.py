@@ -1,21 +1,31 @@
 """The life of one forked process: get ready, wait for a task, run it, report, end."""
 
+import _signal
+import _thread
 import atexit
 import json
+import logging
 import os
-import resource
-import signal
-import socket
+import struct
 import sys
 import threading
+import time
+import weakref
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
-from . import attempt, current, decorators, preload, process_group
-from .frames import Channel
-from .line_order import unread
+from . import asking, attempt, current, decorators, fork_hooks, preload, process_group
+from .ledger import LAST_WORD, TASK_TAKEN
+from .pipes import unread
 
 STAND_IN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'stand_in')
 # CPython specialises a function's code after its eighth call.
 PRACTICES = 10
+SIGCHLD, SIGTERM = int(_signal.SIGCHLD), int(_signal.SIGTERM)
+DECODER, ENCODER = json.JSONDecoder(), json.JSONEncoder()
+HELLO = struct.Struct('>IId')  # pid, generation, CPU time in milliseconds
+UNFINISHED = 3  # Exit code of a child that got no task.
+OWN_EXIT_FUNCTIONS = atexit._ncallbacks()
+OWN_HANDLERS = len(logging._handlerList) + 1  # The one of streams.Voice.
 
 
 def prepare_paths(settings):
@@ -31,45 +41,64 @@ def prepare_paths(settings):
     os.chdir(parent)
 
 
-def practise(settings, voice):
-    """What every child does alike is done once in the fork server: then it finds its caches filled and its code specialised,
-    and so copies fewer pages."""
+def practise(settings, speaker, ledger):
+    """What every child does alike is done a few times in the fork server: then it finds its caches filled and its code
+    specialised, and so copies fewer pages."""
     for _ in range(PRACTICES):
-        _answer(attempt.rehearse(settings, voice.speaker))
+        _rehearse(settings, speaker, ledger)
 
 
-def live(settings, generation, stdout, stderr, counts, voice):
-    """Never returns."""
+def live(settings, generation, connection, stdout, stderr, to_close, channel, ledger, voice):
+    """From the fork to the end of the process; never returns. `connection` takes the place of the fork server's `channel`."""
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    os.close(stdout)
-    os.close(stderr)
+    os.dup2(connection, channel.fileno(), False)
+    for descriptor in to_close:
+        os.close(descriptor)
     os.setsid()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _be_the_first_victim()
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(SIGCHLD, _signal.SIG_DFL)
+    pid = os.getpid()
+    fork_hooks.finish(pid)
     _fresh_randomness()
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(settings['address'])
-    channel = Channel(connection)
-    speaker = voice.connect(channel, counts)
+    speaker = voice.connect(channel, ledger)
     current.attempt.channel = channel
-    _answer(attempt.rehearse(settings, speaker))
-    channel.send('H', json.dumps({'pid': os.getpid(), 'generation': generation, 'cpuTimeMs': _cpu_ms()}).encode())
-    frame = channel.receive()
-    if frame is None:
-        os._exit(0)
-    signal.signal(signal.SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
-    result = _run(json.loads(frame[1]), settings, speaker)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    result['isLastWord'] = process_group.never_had_company() and counts.nothing_relayed() and not (unread(1) or unread(2))
-    channel.send('R', _answer(result))
+    _rehearse(settings, speaker, ledger)
+    channel.send('H', HELLO.pack(pid, generation, time.process_time() * 1000))
+    task = channel.receive()
+    if task is None:
+        os._exit(UNFINISHED)
+    ledger.mark(TASK_TAKEN)
+    _signal.signal(SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
+    result = _run(DECODER.raw_decode(task[1].decode())[0], settings, speaker)
+    _signal.signal(SIGTERM, _signal.SIG_IGN)
+    _add_facts(result, ledger)
+    channel.send('R', ENCODER.encode(result).encode())
+    if result['isLastWord']:
+        ledger.mark(LAST_WORD)
     os._exit(0)
 
 
-def _answer(result):
-    facts = {'cpuTimeMs': _cpu_ms(), 'maxRssBytes': process_group.peak_memory(), 'modules': preload.loaded()}
-    return json.dumps({**result, **facts}).encode()
+def _rehearse(settings, speaker, ledger):
+    result = attempt.rehearse(settings, speaker)
+    _add_facts(result, ledger)
+    ENCODER.encode(result)
+
+
+def _add_facts(result, ledger):
+    """What the worker is told besides. After the last word nothing can follow: then nobody needs to wait for the end."""
+    own, others = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+    result['cpuTimeMs'] = (own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime) * 1000
+    result['maxRssBytes'] = own.ru_maxrss * process_group.MAXRSS_UNIT
+    result['modules'] = preload.loaded()
+    result['isLastWord'] = not (
+        _thread._count()
+        or asking.waits()
+        or ledger.any_relayed()
+        or unread(1)
+        or unread(2)
+        or process_group.had_company(others)
+    )
 
 
 def _run(task, settings, speaker):
@@ -83,31 +112,22 @@ def _run(task, settings, speaker):
 
 def _finish_threads():
     """As an ordinary Python would at its end: waits for threads that are no daemons, then runs exit functions."""
-    if threading.active_count() > 1:
+    if _thread._count():
         getattr(threading, '_shutdown', lambda: None)()
-    getattr(atexit, '_run_exitfuncs', lambda: None)()
+    if _has_exit_functions():
+        getattr(atexit, '_run_exitfuncs', lambda: None)()
 
 
-def _be_the_first_victim():
-    """When memory runs out, a block should go before the server and its database do."""
-    try:
-        file = os.open('/proc/self/oom_score_adj', os.O_WRONLY)
-    except OSError:
-        return
-    try:
-        os.write(file, b'500')
-    except OSError:
-        pass
-    finally:
-        os.close(file)
+def _has_exit_functions():
+    """Whether there is more to do at exit than in an empty process: logging has handlers to flush, something is to be finalised."""
+    return (
+        atexit._ncallbacks() != OWN_EXIT_FUNCTIONS
+        or len(logging._handlerList) != OWN_HANDLERS
+        or bool(weakref.finalize._registry)
+    )
 
 
 def _fresh_randomness():
     """numpy keeps the state of its generator over a fork: without this, all attempts would draw the same numbers."""
     if 'numpy.random' in sys.modules:
         sys.modules['numpy.random'].seed()
-
-
-def _cpu_ms():
-    uses = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(use.ru_utime + use.ru_stime for use in uses) * 1000

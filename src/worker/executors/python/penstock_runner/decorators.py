@@ -52,11 +52,12 @@ def forget(count=0):
 
 def namespace():
     """The names a block's file finds already there."""
-    return {kind: globals()[kind] for kind in KINDS}
+    return _namespace
 
 
 for _kind in KINDS:
     globals()[_kind] = functools.partial(_register, _kind)
+_namespace = {kind: globals()[kind] for kind in KINDS}
 
 # Blocks may import names that only notebooks used; they decorate nothing.
 def preprocesser(function):

@@ -1,11 +1,8 @@
 """Reads what upstream blocks have stored, whichever language stored it."""
 
-import csv
 import json
 import os
-import pickle
 
-from . import block_modules
 from .errors import InputNotReadableError
 
 
@@ -13,6 +10,8 @@ def load(each, root):
     """The argument for one upstream: the bare value of one output, a list of several, [] of none, None unless completed."""
     if each['status'] != 'completed':
         return None
+    if not each['outputs']:
+        return []
     values = [_load_output(manifest, root, each['blockUuid']) for manifest in _in_order(each['outputs'])]
     return values[0] if len(values) == 1 else values
 
@@ -64,15 +63,21 @@ def _bytes(path, manifest):
 
 
 def _csv(path, manifest):
+    import csv
+
     with open(path, newline='', encoding='utf-8', errors='replace') as file:
         return list(csv.DictReader(file))
 
 
 def _pickle(path, manifest):
+    import pickle
+
+    from . import block_definitions
+
     sources = os.path.join(os.path.dirname(path), 'blocks.json')
     if os.path.exists(sources):
         with open(sources, encoding='utf-8') as file:
-            block_modules.define(json.load(file))
+            block_definitions.define(json.load(file))
     with open(path, 'rb') as file:
         return pickle.load(file)
 

@@ -9,12 +9,11 @@
 
 import json
 import os
-import pickle
 import types
 
 from . import block_modules, tables
 from .errors import OutputNotStorableError, one_line
-from .jsonable import EVERYWHERE, NO, NotReadable, exactness, readable
+from .jsonable import EVERYWHERE, NO, exactness
 
 INLINE_BYTES = 4096
 # A longer list is kept as one output: what comes back is the same list, without thousands of folders.
@@ -122,6 +121,8 @@ class _Output:
         self._write_meta()
 
     def _pickle(self):
+        import pickle
+
         try:
             data = pickle.dumps(self.value, protocol=5)
         except Exception as error:
@@ -149,6 +150,8 @@ class _Output:
 
     def _readable_copy(self):
         """The whole value in JSON beside its pickle, as far as JSON can say it."""
+        from .readable import NotReadable, readable
+
         try:
             copy = readable(self.value)
         except (NotReadable, RecursionError):
@@ -164,6 +167,8 @@ class _Output:
         self._set_inline(copy)
 
     def _write_readable_rows(self):
+        from .readable import NotReadable, readable
+
         try:
             rows = readable(self.value)
         except (NotReadable, RecursionError):
@@ -196,8 +201,11 @@ class _Output:
         self._write('meta.json', _dump(self.manifest))
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(',', ':'))
+
+
 def _dump(value):
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(',', ':')).encode()
+    return _encoder.encode(value).encode()
 
 
 def _repr(value):

@@ -1,10 +1,11 @@
 """The end of a child and of everything it started: its whole process group."""
 
+import _signal
 import os
-import resource
 import signal
 
 PR_SET_CHILD_SUBREAPER = 36
+SIGCHLD = int(signal.SIGCHLD)
 
 
 def adopt_orphans():
@@ -31,7 +32,7 @@ def ended_children(known, has_grace):
         if pid == 0:
             return
         if pid in known:
-            yield pid, _end(status, usage)
+            yield pid, _end(pid, status, usage)
 
 
 def _reap_next(known, has_grace):
@@ -50,30 +51,43 @@ def _reap_next(known, has_grace):
 
 def is_gone(group):
     """True when no process of the group is left, reaping those that we adopted."""
+    if not _is_there(group):
+        return True
     try:
         while os.waitpid(-group, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         pass
+    return not _is_there(group)
+
+
+def _is_there(group):
     try:
         os.killpg(group, 0)
+        return True
+    except (ProcessLookupError, PermissionError):  # The latter is how macOS answers for a group of zombies.
         return False
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # macOS answers so for a group of zombies.
-        return True
 
 
-def never_had_company():
-    """True when this process has no child and never had one: then nothing of it outlives it. A child that was waited for shows
+def had_company(usage_of_children):
+    """False when this process has no child and never had one: then nothing of it outlives it. A child that was waited for shows
     in the resources of children, one that was not can be waited for; a double fork leaves one of the two."""
-    if resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss or signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
-        return False
+    if usage_of_children.ru_maxrss or _signal.getsignal(SIGCHLD) != _signal.SIG_DFL:
+        return True
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
-        return True
-    return False
+        return False
+    return True
+
+
+def bury(group):
+    """Kills a child that was not reaped yet, with its group, and reaps it."""
+    _kill_group(group)
+    try:
+        os.waitpid(group, 0)
+    except ChildProcessError:
+        pass
 
 
 def _kill_group(group):
@@ -83,14 +97,10 @@ def _kill_group(group):
         pass
 
 
-def peak_memory():
-    """The largest resident size of this process, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
-
-
-def _end(status, usage):
+def _end(pid, status, usage):
     signalled = os.WIFSIGNALED(status)
     return {
+        'pid': pid,
         'signal': signal.Signals(os.WTERMSIG(status)).name if signalled else None,
         'exitCode': None if signalled else os.WEXITSTATUS(status),
         'cpuTimeMs': (usage.ru_utime + usage.ru_stime) * 1000,

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from .line_order import unread
+from .pipes import unread
 
 ORDER_PATIENCE_SECONDS = 0.05
 SECONDS_WITHOUT_PATIENCE = 1.0
@@ -20,19 +20,20 @@ SECONDS_WITHOUT_PATIENCE = 1.0
 class Speaker:
     """Sends lines to the worker, each behind whatever a subprocess has written before."""
 
-    def __init__(self, channel, counts):
-        self.channel = channel
-        self.counts = counts
+    def __init__(self):
+        self.channel = None  # In the fork server.
+        self.ledger = None
         self.lock = threading.RLock()
         self.impatient_until = 0.0
 
     def say(self, kind, payload):
         with self.lock:
             self._wait_for_pipes()
-            self.channel.send(kind, self.counts.say() + payload)
+            self.channel.send(kind, self.ledger.say() + payload)
 
     def log(self, level, message):
-        self.say('L', json.dumps({'level': level, 'message': message}).encode())
+        if self.channel is not None:
+            self.say('L', json.dumps({'level': level, 'message': message}).encode())
 
     def _wait_for_pipes(self):
         """Until the fork server has taken what waits in the pipes, but not for long: others may write without a pause."""
@@ -49,28 +50,33 @@ class Speaker:
 
 
 class Voice:
-    """Everything a child speaks with, made in the fork server once: a child then only connects it to its own channel."""
+    """Everything a child speaks with, made and put in place in the fork server once: a child only gives it its own channel.
+    In the fork server itself, and while it imports libraries, the same streams end in the file descriptors 1 and 2."""
 
     def __init__(self):
-        self.speaker = Speaker(None, None)
-        self.stdin = open(os.devnull)
-        self.stdout = _text(SpokenStream(self.speaker, 'o', 1))
-        self.stderr = _text(SpokenStream(self.speaker, 'e', 2))
-        self.handler = LogHandler(self.speaker)
-
-    def connect(self, channel, counts):
-        """Replaces sys.stdout, sys.stderr and the handlers of the root logger; gives the speaker for the block's logger."""
-        self.speaker.channel = channel
-        self.speaker.counts = counts
-        sys.stdin = self.stdin
-        sys.stdout = sys.__stdout__ = self.stdout
-        sys.stderr = sys.__stderr__ = self.stderr
-        root = logging.getLogger()
-        root.handlers[:] = [self.handler]
-        root.setLevel(logging.INFO)
+        self.speaker = Speaker()
+        sys.stdin = open(os.devnull)
+        sys.stdout = sys.__stdout__ = _text(SpokenStream(self.speaker, 'o', 1))
+        sys.stderr = sys.__stderr__ = _text(SpokenStream(self.speaker, 'e', 2))
         # A process that the block forks itself must not write into our channel: it speaks through the pipes.
-        os.register_at_fork(after_in_child=lambda: _leave_channel(channel))
+        os.register_at_fork(after_in_child=self._leave_channel)
+        self.listen_to_logging()
+
+    def listen_to_logging(self):
+        """Again after an import: some libraries set up logging of their own."""
+        root = logging.getLogger()
+        root.handlers[:] = [LogHandler(self.speaker)]
+        root.setLevel(logging.INFO)
+
+    def connect(self, channel, ledger):
+        """Gives the speaker for the block's logger."""
+        self.speaker.ledger = ledger
+        self.speaker.channel = channel
         return self.speaker
+
+    def _leave_channel(self):
+        if self.speaker.channel is not None:
+            _leave_channel(self.speaker.channel)
 
 
 class SpokenStream(io.RawIOBase):
@@ -92,6 +98,8 @@ class SpokenStream(io.RawIOBase):
 
     def write(self, data):
         payload = bytes(data)
+        if payload and self.speaker.channel is None:
+            return os.write(self.descriptor, payload)
         if payload:
             self.speaker.say(self.kind, payload)
         return len(payload)

@@ -20,10 +20,13 @@ def python_values(variables, zone):
 
 
 def _instant(text, zone):
+    is_utc = text[-1:] in 'Zz'
     try:
-        moment = datetime.fromisoformat(text[:-1] + '+00:00' if text.endswith(('Z', 'z')) else text)
+        moment = datetime.fromisoformat(text[:-1] if is_utc else text)
     except ValueError:
         return text
+    if is_utc and zone is None and moment.tzinfo is None:
+        return moment
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     if zone is None:
