@@ -49,6 +49,8 @@ mutation StartRun($pipelineUuid: String!) {
   {
     query: `# Follow every run. Nothing gets lost: come back
 # with \`after:\` and the last cursor you saw.
+# GraphiQL runs one document at a time: start runs
+# in a second window of your browser meanwhile.
 subscription Follow {
   runEvents {
     __typename
