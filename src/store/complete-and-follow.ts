@@ -20,7 +20,7 @@ export async function completeAndFollow(
   finish: Finish,
   claim: Claim,
   now: Date,
-  early?: (claim: Claim) => void,
+  early?: (claims: readonly Claim[]) => void,
 ): Promise<Claim | null> {
   let next: Claim | null = null;
   const values = [
@@ -39,7 +39,7 @@ export async function completeAndFollow(
   ];
   const rows = await runHotStatement(client, statement, values, (row) => {
     next = claimOf(row, claim);
-    early?.(next);
+    early?.([next]);
   });
   return rows.length === 0 ? null : next;
 }

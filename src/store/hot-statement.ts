@@ -45,6 +45,8 @@ class HotStatement {
   readonly #values: readonly (string | null)[];
   readonly #settled: Settled;
   readonly #rows: RawRow[] = [];
+  /** Thrown by who was told early: pg must not see it, it would end the process. */
+  #mistake: Error | null = null;
 
   constructor(
     statement: { readonly name: string; readonly text: string },
@@ -70,13 +72,18 @@ class HotStatement {
 
   handleDataRow(message: { readonly fields: RawRow }): void {
     this.#rows.push(message.fields);
-    this.#settled.early?.(message.fields);
+    try {
+      this.#settled.early?.(message.fields);
+    } catch (error) {
+      this.#mistake ??= error as Error;
+    }
   }
 
   handleCommandComplete(): void {}
 
   handleReadyForQuery(): void {
-    this.#settled.resolve(this.#rows);
+    if (this.#mistake) this.#settled.reject(this.#mistake);
+    else this.#settled.resolve(this.#rows);
   }
 
   handleError(error: Error): void {

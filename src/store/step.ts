@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { BlockRunStatus, RunError, StatusReasonCode } from '../domain/lifecycle.ts';
 import type { BlockTestResult, OutputManifest } from '../domain/outputs.ts';
+import { type RawRow, runHotStatement } from './hot-statement.ts';
 
 /** How an attempt ended, as a worker reports it. */
 export type Finish = {
@@ -67,9 +68,15 @@ export type StepResult = {
   readonly ended: boolean;
 };
 
+const statement = {
+  name: 'step',
+  text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
+} as const;
+
 /**
  * Reports what finished and claims up to `want` block runs, in one round trip and one commit (the SQL function `step`).
- * Without `look` it claims only what becomes ready by these finishes, and leaves the queue alone.
+ * Without `look` it claims only what becomes ready by these finishes, and leaves the queue alone. `early` gets claims before they
+ * are committed, to make them ready; they must not run before the promise settles.
  * Safe to repeat when the answer was lost: a finish that is already recorded changes nothing.
  */
 export async function step(
@@ -80,42 +87,55 @@ export async function step(
   look: boolean,
   finishes: readonly Finish[],
   now: Date,
+  early?: (claims: readonly Claim[]) => void,
 ): Promise<StepResult> {
   const inOrder =
     finishes.length > 1 ? newestOfEach(finishes).sort((a, b) => a.pipelineRunId - b.pipelineRunId) : finishes;
-  const result = await client.query<{ step: Answer }>({
-    name: 'step',
-    text: 'select step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
-    values: [
-      workerId,
-      label,
-      want,
-      look,
-      now,
-      inOrder.map((f) => f.blockRunId),
-      inOrder.map((f) => f.pipelineRunId),
-      inOrder.map((f) => f.fence),
-      inOrder.map((f) => f.outcome),
-      inOrder.map((f) => f.cpuTimeMs),
-      inOrder.map((f) => f.maxRssBytes),
-      inOrder.map((f) => f.pid),
-      inOrder.map(detailOf),
-    ],
-  });
+  const values = [
+    String(workerId),
+    label,
+    String(want),
+    String(look),
+    now.toISOString(),
+    plainArray(inOrder.map((f) => f.blockRunId)),
+    plainArray(inOrder.map((f) => f.pipelineRunId)),
+    plainArray(inOrder.map((f) => f.fence)),
+    plainArray(inOrder.map((f) => f.outcome)),
+    plainArray(inOrder.map((f) => f.cpuTimeMs)),
+    plainArray(inOrder.map((f) => f.maxRssBytes)),
+    plainArray(inOrder.map((f) => f.pid)),
+    quotedArray(inOrder.map(detailOf)),
+  ];
   const claims: Claim[] = [];
   const unsettled: bigint[] = [];
   let more = false;
   let ended = false;
   let callbacks = false;
-  for (const { step: answer } of result.rows) {
+  const take = ([text]: RawRow) => {
+    const answer = JSON.parse(text ?? '') as Answer;
     if ('settle' in answer) unsettled.push(BigInt(answer.settle));
     else if ('more' in answer) more = true;
     else if ('ended' in answer) ended = true;
     else if ('callbacks' in answer) callbacks = true;
-    else if ('ids' in answer) claims.push(...claimsOf(answer));
-    else claims.push(answer);
-  }
+    else {
+      const claimed = 'ids' in answer ? claimsOf(answer) : [answer];
+      claims.push(...claimed);
+      early?.(claimed);
+    }
+  };
+  if (early) await runHotStatement(client, statement, values, take);
+  else for (const row of await runHotStatement(client, statement, values)) take(row);
   return { claims, unsettled, more, ended, callbacks };
+}
+
+/** An array of numbers or plain words, as Postgres reads it. */
+function plainArray(values: readonly (number | string | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join()}}`;
+}
+
+/** An array of any texts, as Postgres reads it. */
+function quotedArray(values: readonly (string | null)[]): string {
+  return `{${values.map((value) => (value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`)).join()}}`;
 }
 
 /**

@@ -37,8 +37,8 @@ export type Worker = {
   readonly wakeReady: () => void;
   /** Callback runs may have been made. */
   readonly wakeCallbacks: () => void;
-  /** Some of what runs may have to stop. */
-  readonly wakeStop: () => void;
+  /** Some of what runs may have to stop. Settles when that was seen to; never rejects. */
+  readonly wakeStop: () => Promise<void>;
   /** Runs have ended: a block may wait for one of them. */
   readonly wakeEnds: () => void;
   readonly busy: () => number;
@@ -91,37 +91,54 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     vacuumReady(database.pool).catch((error) => onError('could not vacuum the queue', error));
   }
 
-  /** What is being made ready for a claim that may yet not come to be. */
-  let uncommitted: Attempt | null = null;
+  /** What is being made ready for claims that may yet not come to be, and those claims. */
+  const uncommitted = new Set<Attempt>();
+  const begun = new WeakSet<Claim>();
 
-  /** Of a lone completion that lets one block go on: reports it the short way. Null when it has to go the ordinary way. */
-  async function follow(client: pg.Client, finishes: readonly Finish[]): Promise<StepResult | null> {
-    const [finish] = finishes;
-    if (
-      finishes.length !== 1 ||
-      finish?.leading === undefined ||
-      finish.outcome !== 'completed' ||
-      finish.calls !== undefined
-    )
-      return null;
+  /** One step. While Postgres writes its commit to disk, what was claimed alone is made ready; its code runs when the commit is there. */
+  async function report(
+    client: pg.Client,
+    want: number,
+    look: boolean,
+    finishes: readonly Finish[],
+  ): Promise<StepResult> {
     const go = Promise.withResolvers<boolean>();
-    // While Postgres writes the commit to disk, the next block is made ready; its code runs when it is there.
-    const begin = (claim: Claim) => {
-      if (!running.has(claim.id)) uncommitted = start(claim, go.promise);
+    // In a crowd there is enough to do meanwhile, and each go costs a message.
+    const isAlone = finishes.length <= 1;
+    const begin = (claims: readonly Claim[]) => {
+      const [claim] = claims;
+      if (claim === undefined || claims.length > 1 || running.has(claim.id)) return;
+      begun.add(claim);
+      uncommitted.add(start(claim, go.promise));
     };
     try {
-      const claim = await completeAndFollow(client, id, options.label, finish, finish.leading, context.now(), begin);
-      const claims = claim && !uncommitted ? [claim] : [];
-      uncommitted = null;
+      const followed = want > 0 && !look ? await follow(client, finishes, begin) : null;
+      const result =
+        followed ??
+        (await step(client, id, options.label, want, look, finishes, context.now(), isAlone ? begin : undefined));
+      uncommitted.clear();
       go.resolve(true);
-      return claim && { claims, unsettled: [], more: false, callbacks: false, ended: false };
+      return result;
     } catch (error) {
-      // Should it be there after all, then as one of the claims whose answer was lost.
-      if (uncommitted) forget(uncommitted);
-      uncommitted = null;
+      // Should they be there after all, then as claims whose answer was lost.
+      for (const attempt of uncommitted) forget(attempt);
+      uncommitted.clear();
       go.resolve(false);
       throw error;
     }
+  }
+
+  /** Of a lone completion that lets one block go on: reports it the short way. Null when it has to go the ordinary way. */
+  async function follow(
+    client: pg.Client,
+    finishes: readonly Finish[],
+    begin: (claims: readonly Claim[]) => void,
+  ): Promise<StepResult | null> {
+    const [finish] = finishes;
+    if (finishes.length !== 1 || finish?.leading === undefined) return null;
+    if (finish.outcome !== 'completed' || finish.calls !== undefined) return null;
+    const claim = await completeAndFollow(client, id, options.label, finish, finish.leading, context.now(), begin);
+    return claim && { claims: [claim], unsettled: [], more: false, callbacks: false, ended: false };
   }
 
   /** Runs what was claimed. With `go`, once that settles with true; a claim that was not committed has to be forgotten. */
@@ -162,9 +179,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       return client;
     },
     step: async (client, want, look, finishes) => {
-      const followed = want > 0 && !look ? await follow(client, finishes) : null;
-      if (followed) return followed;
-      const result = await step(client, id, options.label, want, look, finishes, context.now());
+      const result = await report(client, want, look, finishes);
       if (look) countTaken(result.claims.length);
       if (result.callbacks) {
         callbacks.wake();
@@ -185,7 +200,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const working = [...running.values()].filter((attempt) => !attempt.isWaiting());
       return Math.max(0, options.slots - working.length);
     },
-    start,
+    start: (claim) => {
+      if (!begun.has(claim)) start(claim);
+    },
     settle: (runs) => {
       settleRuns(context, runs).catch((error) => onError('could not settle runs', error));
     },
@@ -218,7 +235,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     checking = true;
     try {
       // One that is not committed yet would look as if it were lost.
-      const committed = [...running.values()].filter((attempt) => attempt !== uncommitted);
+      const committed = [...running.values()].filter((attempt) => !uncommitted.has(attempt));
       const held = committed.map(({ claim }) => ({ blockRunId: claim.id, fence: claim.fence }));
       const { stop, lost } = await claimsToStop(database.pool, id, held);
       for (const blockRunId of stop) running.get(blockRunId)?.stop('run_ends', options.graceMs);

@@ -57,8 +57,9 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-beforeEach(() => {
+beforeEach(async () => {
   heard = [];
+  await engine.database.pool.query('alter sequence commits_of_b1 restart');
   errors.length = 0;
 });
 afterEach(async () => {
@@ -67,14 +68,17 @@ afterEach(async () => {
   await engine.database.pool.query('drop trigger if exists at_commit on run_event');
 });
 
-/** From now on `what` happens when the completion of b1 is committed. */
-async function atCommit(what: 'hold_commit' | 'break_first_commit'): Promise<void> {
+/** From now on `what` happens when it is committed that b1 runs, or has completed. */
+async function atCommit(
+  what: 'hold_commit' | 'break_first_commit',
+  of: 'running' | 'completed' = 'completed',
+): Promise<void> {
   await engine.database.pool.query(`
     create constraint trigger at_commit after insert on run_event deferrable initially deferred for each row
-      when (new.block_uuid = 'b1' and new.to_status = 'completed') execute function ${what}()`);
+      when (new.block_uuid = 'b1' and new.to_status = '${of}') execute function ${what}()`);
 }
 
-async function work(): Promise<void> {
+async function work(): Promise<Worker> {
   worker = await startWorker({
     context: engine.context,
     executorOf: () => executor,
@@ -87,6 +91,7 @@ async function work(): Promise<void> {
     graceMs: 0,
     onError: (_, error) => errors.push(error),
   });
+  return worker;
 }
 
 const hasEnded = (run: bigint) => async () => (await engine.runRow(run)).status === 'completed';
@@ -96,17 +101,27 @@ test('the next block of a chain is ready before its claim is committed, runs aft
   const holder = await engine.database.connect('holder');
   await holder.query('select pg_advisory_lock($1)', [lock]);
   const run = await engine.start('chain');
-  await work();
+  const here = await work();
   await until('b2 is ready', async () => heard.includes('ready b2/1'));
   expect(heard).toEqual(['ready b1/1', 'runs b1/1', 'ready b2/1']);
   // Nobody else knows of it, so whoever asks what is still this worker's must leave it out.
   expect(await engine.statuses(run)).toEqual(['running', 'initial', 'initial']);
-  await (worker?.wakeStop as () => Promise<void>)();
+  await here.wakeStop();
   await holder.end();
   await until('the run ends', hasEnded(run));
   expect(heard).toEqual(['ready b1/1', 'runs b1/1', 'ready b2/1', 'runs b2/1', 'ready b3/1', 'runs b3/1']);
   await expectInvariants(engine.database, run);
   expect(errors).toEqual([]);
+});
+
+test('so it is with what is claimed from the queue, when it is claimed alone', async () => {
+  await atCommit('break_first_commit', 'running');
+  const run = await engine.start('chain');
+  await work();
+  await until('the run ends', hasEnded(run));
+  expect(heard.slice(0, 4)).toEqual(['ready b1/1', 'dropped b1/1', 'ready b1/1', 'runs b1/1']);
+  expect(heard.filter((line) => line.startsWith('runs'))).toEqual(['runs b1/1', 'runs b2/1', 'runs b3/1']);
+  await expectInvariants(engine.database, run);
 });
 
 test('when the commit fails, what was ready is dropped unrun, and each block runs once', async () => {
