@@ -60,6 +60,7 @@ const doors: readonly { readonly name: string; readonly file: string; readonly r
   { name: 'cancelWholeRuns', file: 'store/whole-runs.ts', room: 'engine' },
   { name: 'retryWholeRuns', file: 'store/whole-runs.ts', room: 'engine' },
   { name: 'step', file: 'store/step.ts', room: 'worker' },
+  { name: 'completeAndFollow', file: 'store/complete-and-follow.ts', room: 'worker' },
 ];
 
 /** Text that a room must not hold. */
