@@ -278,10 +278,16 @@ function withEnd(
   if (ending !== null) return { ...plan, to: ending, reason };
   if (statuses.some((s) => s === 'failed' || s === 'upstream_failed')) {
     const failures = run.blocks.filter((b) => b.status === 'failed');
+    const stranded = run.blocks.filter((_, place) => statuses[place] === 'upstream_failed');
+    // After a retry from a block, what failed above another one may have completed since, and that one did not run again.
+    const message =
+      failures.length > 0
+        ? `${named(failures)} failed.`
+        : `${named(stranded)} could not run: what it waits for had failed. Retry what is incomplete.`;
     return {
       ...plan,
       to: 'failed',
-      reason: { code: 'BLOCK_FAILED', message: `${named(failures)} failed.`, actor: null },
+      reason: { code: 'BLOCK_FAILED', message, actor: null },
       error: failures[0]?.error ?? null,
     };
   }

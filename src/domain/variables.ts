@@ -58,6 +58,23 @@ export function withoutMasks(variables: JsonObject): JsonObject {
   );
 }
 
+/** Variables with others on top of them. A mask on top, at any depth, stands for what is below: the value stays, or there is none. */
+export function overlaid(below: JsonObject, top: JsonObject): JsonObject {
+  return { ...below, ...(unmasked(withoutMasks(top), below) as JsonObject) };
+}
+
+function unmasked(given: Json, before: Json | undefined): Json {
+  if (given === null || typeof given !== 'object') return given;
+  const at = (key: string) => (before !== null && typeof before === 'object' ? (before as JsonObject)[key] : undefined);
+  if (Array.isArray(given)) return given.map((item: Json, index) => unmasked(item, at(String(index))));
+  const entries = Object.entries(given).flatMap(([name, value]): [string, Json][] => {
+    if (!(isSecretName(name) && value === mask)) return [[name, unmasked(value, at(name))]];
+    const kept = at(name);
+    return kept === undefined ? [] : [[name, kept]];
+  });
+  return Object.fromEntries(entries);
+}
+
 const shownNames = 20;
 const shownCharacters = 80;
 
@@ -87,7 +104,7 @@ export function resolveVariables(given: {
   readonly triggerId: bigint | null;
   readonly triggerName: string | null;
 }): JsonObject {
-  const written = { ...given.pipeline, ...given.trigger, ...given.run };
+  const written = overlaid(overlaid(given.pipeline, given.trigger), given.run);
   const local = inZone(given.executionDate, given.timezone);
   const partition = given.executionDate.toISOString().replaceAll(/[-:]/g, '').replace('.', '_').replace('Z', '000');
   return {

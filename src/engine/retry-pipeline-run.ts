@@ -11,7 +11,7 @@ import {
 } from '../domain/retry.ts';
 import { planAnew, planInPlace, planRefused, type RetryPlan } from '../domain/retry-plan.ts';
 import { type Announcement, nothing, type RunSnapshot } from '../domain/run.ts';
-import { describeVariables, maxVariableBytes, withoutMasks } from '../domain/variables.ts';
+import { describeVariables, maxVariableBytes, overlaid, withoutMasks } from '../domain/variables.ts';
 import { type CurrentPipeline, currentPipeline } from '../store/catalog.ts';
 import { createRun } from '../store/pipeline-runs.ts';
 import { hasOpenRetry, markRetried, type RunOrigin, runOrigins } from '../store/run-origin.ts';
@@ -38,8 +38,10 @@ export type RetryWay = {
 /** A run that is to be retried. */
 export type RunToRetry = {
   readonly runId: bigint;
-  /** Refuses a run whose attempt is another: one effect for many callers. */
+  /** Refuses a run whose attempt is another, and with mode all one that has been retried so: one effect for many callers. */
   readonly expectedAttempt: number | null;
+  /** Of a plan that is carried out: the attempt that it was made for. */
+  readonly plannedAttempt?: number | null;
 };
 
 export type RetryPipelineRunInput = RetryWay & RunToRetry;
@@ -188,15 +190,24 @@ async function retryRun(
 
 /** The run's variables from now on; refused when they are too large, or the run is not at the attempt that was meant. */
 function variablesOf(run: RunSnapshot, origin: RunOrigin, input: RetryPipelineRunInput): Answer<JsonObject> {
-  if (input.expectedAttempt !== null && input.expectedAttempt !== run.attempt) {
+  const expected = input.expectedAttempt ?? input.plannedAttempt ?? run.attempt;
+  if (expected !== run.attempt) {
     return refused({
       code: 'CONFLICT',
       path: ['input', 'expectedAttempt'],
-      message: `The run is at attempt ${run.attempt}, not ${input.expectedAttempt}: somebody else retried it.`,
+      message: `The run is at attempt ${run.attempt}, not ${expected}: somebody else retried it.`,
       existingRunId: run.id,
     });
   }
-  const variables = { ...origin.variables, ...withoutMasks(input.variables) };
+  if (input.mode === 'all' && input.expectedAttempt !== null && origin.newestRetryId !== null) {
+    return refused({
+      code: 'CONFLICT',
+      path: ['input', 'expectedAttempt'],
+      message: `Somebody else retried the run already: as run_${origin.newestRetryId}.`,
+      existingRunId: origin.newestRetryId,
+    });
+  }
+  const variables = overlaid(origin.variables, input.variables);
   if (Buffer.byteLength(JSON.stringify(variables)) <= maxVariableBytes) return done(variables);
   return refused({
     code: 'INVALID_INPUT',
@@ -316,7 +327,7 @@ async function retryAll(
   const allowed = await mayRetryAll(client, run, origin, await pipelineOf(origin.pipelineUuid));
   if (!allowed.ok) return allowed;
   const pipeline = allowed.value;
-  const { codeVersion, ...same } = origin;
+  const { codeVersion, newestRetryId, ...same } = origin;
   const runId = await createRun(
     client,
     {

@@ -28,9 +28,9 @@ export async function retriedAsWholes(
     return known;
   };
   const found: RetriedRun[] = [];
-  for (const { runId, expectedAttempt } of inputs) {
+  for (const { runId, expectedAttempt, plannedAttempt } of inputs) {
     const run = outlines.get(runId);
-    if (!run || !isRetriedAsWhole(run) || run.attempt !== (expectedAttempt ?? run.attempt)) continue;
+    if (!run || !isRetriedAsWhole(run) || run.attempt !== (expectedAttempt ?? plannedAttempt ?? run.attempt)) continue;
     const pipeline = await pipelineOf(run.pipelineUuid);
     if (!pipeline?.isRunnable || !(await isComplete(pipeline, run.version))) continue;
     found.push({ id: runId, codeVersion: pipeline.version });

@@ -188,7 +188,8 @@ function act(
       // A plan is for the attempt that it was made for.
       const runs = items.map(({ runId, frozenAttempt }) => ({
         runId,
-        expectedAttempt: retry.expectedAttempt ?? frozenAttempt,
+        expectedAttempt: retry.expectedAttempt,
+        plannedAttempt: frozenAttempt,
       }));
       return retryRuns(context, client, runs, { ...retry, reason, actor });
     }

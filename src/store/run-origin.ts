@@ -16,6 +16,8 @@ export type RunOrigin = {
   readonly timeoutSeconds: number | null;
   readonly timeoutStatus: 'failed' | 'cancelled' | 'warning';
   readonly slaSeconds: number | null;
+  /** The newest run that repeats this one as a whole; null when none does. */
+  readonly newestRetryId: bigint | null;
 };
 
 /** The origins of runs, by their ids; those that don't exist are left out. */
@@ -28,8 +30,9 @@ export async function runOrigins(
     text: `select id, pipeline_uuid as "pipelineUuid", code_version as "codeVersion", trigger_id as "triggerId", trigger_name as "triggerName",
                   root_run_id as "rootRunId", execution_date as "executionDate", variables, event_variables as "eventVariables",
                   allow_blocks_to_fail as "allowBlocksToFail", timeout_seconds as "timeoutSeconds",
-                  coalesce(timeout_status, 'failed') as "timeoutStatus", sla_seconds as "slaSeconds"
-             from pipeline_run where id = any($1)`,
+                  coalesce(timeout_status, 'failed') as "timeoutStatus", sla_seconds as "slaSeconds",
+                  case when not is_newest then (select max(c.id) from pipeline_run c where c.retry_of_id = r.id) end as "newestRetryId"
+             from pipeline_run r where id = any($1)`,
     values: [runIds],
   });
   return new Map(result.rows.map(({ id, ...origin }) => [id, origin]));

@@ -179,6 +179,13 @@ describe('block1 → {block2, block3} → block4', () => {
     expect(statusesOf(failing)).toEqual(['completed', 'failed', 'running', 'initial']);
   });
 
+  test('a run whose blocks all ended well but one that could not run says which, also when nothing failed any more', () => {
+    const run = runOf([[], [0], [0]], { rules: ['all_success', 'all_done', 'all_success'] });
+    const end = settle(withBlock(withBlock(withBlock(run, 1n, 'completed'), 2n, 'completed'), 3n, 'upstream_failed'));
+    expect(end.status).toBe('failed');
+    expect(end.reason?.message).toBe('Block b3 could not run: what it waits for had failed. Retry what is incomplete.');
+  });
+
   test('a cancel cancels what has not begun at once and stops what runs', () => {
     const run = at('completed', 'running', 'queued', 'initial');
     const cancelled = carriedOut(run, planCancel(run, user));

@@ -3,12 +3,31 @@ import {
   isSecretName,
   mask,
   maskVariables,
+  overlaid,
   resolveVariables,
   secretValues,
   withoutMasks,
 } from '../../src/domain/variables.ts';
 
 describe('secrets', () => {
+  test('a mask on top of a secret, at any depth, leaves it as it was', () => {
+    const below = { password: 'old', db: { token: 'kept', port: 1, gone: true }, list: [{ api_key: 'first' }], a: 1 };
+    const top = {
+      password: mask,
+      db: { token: mask, port: 2 },
+      list: [{ api_key: mask }, { api_key: mask, b: 1 }],
+      note: mask,
+    };
+    expect(overlaid(below, top)).toEqual({
+      password: 'old',
+      db: { token: 'kept', port: 2 },
+      list: [{ api_key: 'first' }, { b: 1 }],
+      note: mask,
+      a: 1,
+    });
+    expect(overlaid({}, { password: mask, conf: { secret: mask } })).toEqual({ conf: {} });
+  });
+
   test('their values are found at any depth, the longest first, line by line; not what is too short to be told from ordinary text', () => {
     const variables = {
       user: 'not me',
@@ -72,6 +91,16 @@ describe('what the blocks of a run receive', () => {
 
   test('a run overrides its trigger, a trigger its pipeline', () => {
     expect(resolveVariables(given)).toMatchObject({ a: 'pipeline', b: 'trigger', c: 'run' });
+  });
+
+  test('a mask means unchanged, also when a run is started', () => {
+    const secret = {
+      ...given,
+      pipeline: { db_password: 'of the pipeline' },
+      trigger: { db_password: mask },
+      run: { db_password: mask },
+    };
+    expect(resolveVariables(secret).db_password).toBe('of the pipeline');
   });
 
   test('the logical date comes in its forms', () => {

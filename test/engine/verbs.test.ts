@@ -294,6 +294,20 @@ describe('retry', () => {
     await expectInvariants(engine.database, run);
   });
 
+  test('of many with one expectedAttempt and mode ALL too, also when the new run ends between two of them', async () => {
+    const run = await failedRun('retry_all_race');
+    const first = await retry(run, { mode: 'all', expectedAttempt: 1 });
+    if (!first.ok) throw new Error(first.refusal.message);
+    await cancel(first.value.runId);
+    expect(await retry(run, { mode: 'all', expectedAttempt: 1 })).toMatchObject({
+      ok: false,
+      refusal: { code: 'CONFLICT', existingRunId: first.value.runId },
+    });
+    const again = await retry(run, { mode: 'all' });
+    if (!again.ok) throw new Error(again.refusal.message);
+    await cancel(again.value.runId);
+  });
+
   test('given variables override from then on; a mask means unchanged', async () => {
     const run = await failedRun('retry_variables');
     await retry(run, { variables: { fail: false, api_token: '********' } });
