@@ -23,6 +23,7 @@ PRACTICES = 10
 SIGCHLD, SIGTERM = int(_signal.SIGCHLD), int(_signal.SIGTERM)
 DECODER, ENCODER = json.JSONDecoder(), json.JSONEncoder()
 HELLO = struct.Struct('>IId')  # pid, generation, CPU time in milliseconds
+WHOLE_WAY, SHORT_WAY = attempt.rehearsal(attempt.WHOLE_WAY), attempt.rehearsal(attempt.SHORT_WAY)
 UNFINISHED = 3  # Exit code of a child that got no task.
 OWN_EXIT_FUNCTIONS = atexit._ncallbacks()
 OWN_HANDLERS = len(logging._handlerList) + 1  # The one of streams.Voice.
@@ -45,7 +46,7 @@ def practise(settings, speaker, ledger):
     """What every child does alike is done a few times in the fork server: then it finds its caches filled and its code
     specialised, and so copies fewer pages."""
     for _ in range(PRACTICES):
-        _rehearse(settings, speaker, ledger)
+        _rehearse(WHOLE_WAY, settings, speaker, ledger)
 
 
 def live(settings, generation, connection, stdout, stderr, to_close, channel, ledger, voice):
@@ -63,7 +64,8 @@ def live(settings, generation, connection, stdout, stderr, to_close, channel, le
     _fresh_randomness()
     speaker = voice.connect(channel, ledger)
     current.attempt.channel = channel
-    _rehearse(settings, speaker, ledger)
+    # The pages of memory that this touches are then this process's own copies, and the attempt itself starts twice as fast.
+    _rehearse(SHORT_WAY, settings, speaker, ledger)
     channel.send('H', HELLO.pack(pid, generation, time.process_time() * 1000))
     task = channel.receive()
     if task is None:
@@ -79,8 +81,8 @@ def live(settings, generation, connection, stdout, stderr, to_close, channel, le
     os._exit(0)
 
 
-def _rehearse(settings, speaker, ledger):
-    result = attempt.rehearse(settings, speaker)
+def _rehearse(task, settings, speaker, ledger):
+    result = attempt.rehearse(DECODER.raw_decode(task)[0], settings, speaker)
     _add_facts(result, ledger)
     ENCODER.encode(result)
 
