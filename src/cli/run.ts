@@ -9,7 +9,7 @@ import {
 } from '../generated/graphql/graphql.ts';
 import { addConnectOptions, type ConnectOptions, connect } from './connect.ts';
 import { exitCodes } from './exit-codes.ts';
-import { type Progress, showProgress } from './progress.ts';
+import type { Progress } from './progress.ts';
 import { collectVariable } from './variables.ts';
 
 type RunOptions = ConnectOptions & {
@@ -67,6 +67,8 @@ async function follow(client: Client, id: string, since: string | null): Promise
     blockUuid,
     status: since === null ? status : ('INITIAL' as const),
   }));
+  // Read where it is shown: every start of a server would pay for it.
+  const { showProgress } = await import('./progress.ts');
   const progress = showProgress(blocks, process.stdout);
   process.once('SIGINT', () => {
     // Past process.stdout, which the progress display holds back, and with the cursor that it hides.

@@ -175,7 +175,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     connect: async () => {
       const client = await database.connect('worker');
       sessions.push(await sessionOf(client));
-      await rehearse(client, context.now()).catch((error) => onError('could not rehearse', error));
+      // At the start alone: whoever comes back has work that waits, and that readies the connection as well.
+      if (sessions.length === 1)
+        await rehearse(client, context.now()).catch((error) => onError('could not rehearse', error));
       return client;
     },
     step: async (client, want, look, finishes) => {
