@@ -32,7 +32,12 @@ export type PythonHouse = {
   readonly outputsRoot: string;
   readonly executor: Executor;
   readonly watchdog: RunningWatchdog;
-  readonly start: (code: string, task?: Partial<AttemptTask>, answer?: Answerer) => StartedAttempt;
+  readonly start: (
+    code: string,
+    task?: Partial<AttemptTask>,
+    answer?: Answerer,
+    go?: Promise<boolean>,
+  ) => StartedAttempt;
   readonly run: (code: string, task?: Partial<AttemptTask>, answer?: Answerer) => Promise<Finished>;
   /** Runs the block and hands back what a downstream block gets from it. */
   readonly input: (blockUuid: string, code: string, task?: Partial<AttemptTask>) => Promise<AttemptInput>;
@@ -58,7 +63,12 @@ export async function openPythonHouse(
   });
   let ids = 0;
 
-  function start(code: string, given: Partial<AttemptTask> = {}, answer?: Answerer): StartedAttempt {
+  function start(
+    code: string,
+    given: Partial<AttemptTask> = {},
+    answer?: Answerer,
+    go?: Promise<boolean>,
+  ): StartedAttempt {
     ids += 1;
     const blockUuid = given.blockUuid ?? 'block';
     const task: AttemptTask = {
@@ -86,7 +96,7 @@ export async function openPythonHouse(
       logs.push(entry);
       for (const each of awaited) if (entry.message.includes(each.text)) each.resolve(entry.message);
     };
-    const running = executor.run(task, hear, answer);
+    const running = executor.run(task, hear, answer, go);
     return {
       running,
       logs,

@@ -64,7 +64,7 @@ def f():
   });
 
   test('by SIGKILL while the kernel counts a kill for memory is out of memory', () => {
-    const end = { pid: 1, signal: 'SIGKILL', exitCode: null, hadTask: true, cpuTimeMs: 5, maxRssBytes: 1 };
+    const end = { pid: 1, signal: 'SIGKILL', exitCode: null, hasBegun: true, cpuTimeMs: 5, maxRssBytes: 1 };
     const known = { blockUuid: 'b', result: null, end, cpuTimeBeforeMs: 1, stopRequested: false };
     expect(outcomeOf({ ...known, outOfMemoryKills: 1 })).toMatchObject({ status: 'process_died', outOfMemory: true });
     expect(outcomeOf({ ...known, outOfMemoryKills: 0 })).toMatchObject({ outOfMemory: false, cpuTimeMs: 4 });

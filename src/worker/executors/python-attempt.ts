@@ -24,7 +24,7 @@ export type PythonAttempt = {
   /** Of the pipes 1 and 2, where subprocesses and C code write. */
   readonly onRawOutput: (stream: Stream, afterLines: number, bytes: Buffer) => void;
   readonly onConnectionEnd: () => void;
-  /** The child died before it had read the task. True when the attempt now waits for another one; false when it is over instead. */
+  /** The child died before it began with the task. True when the attempt now waits for another one; false when it is over instead. */
   readonly loseChild: () => boolean;
   /** Null: the fork server died, and took all its children with it. */
   readonly onChildEnd: (end: ChildEnd | null) => void;
@@ -37,6 +37,8 @@ export type PythonAttemptOptions = {
   readonly task: AttemptTask;
   readonly sink: LogSink;
   readonly answer: Answerer;
+  /** The block's code may run once this settles with true; with false it never may. */
+  readonly go: Promise<boolean> | undefined;
   readonly now: () => Date;
   readonly outOfMemory: OutOfMemoryCounter;
   /** Of a result: libraries that the block has imported. */
@@ -55,6 +57,7 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
   let end: ChildEnd | null | undefined;
   let connectionEnded = false;
   let stopRequested = false;
+  let isHeld = options.go !== undefined;
   let over = false;
   let killAt = Number.POSITIVE_INFINITY;
   let killTimer: NodeJS.Timeout | undefined;
@@ -140,13 +143,24 @@ export function createPythonAttempt(options: PythonAttemptOptions): PythonAttemp
     killTimer = setTimeout(() => end === undefined && signalGroup(group, 'SIGKILL'), graceMs);
   }
 
+  void options.go?.then((mayRun) => {
+    isHeld = false;
+    if (over) return;
+    if (mayRun) child?.sendGo();
+    else {
+      // It has the task, and ends when nobody is there to let it run.
+      child?.close();
+      finish(outcomeOf({ ...nothingKnown, blockUuid: task.blockUuid, stopRequested: true }));
+    }
+  });
+
   return {
     running: { outcome: outcome.promise, pid: pid.promise, stop },
     start: (given) => {
       child = given;
       killsBefore = outOfMemory.read();
       pid.resolve(given.pid);
-      given.sendTask(wireTask(task));
+      given.sendTask(wireTask(task, isHeld));
     },
     onFrame: (kind, payload) => {
       if (kind === 'R') {
@@ -196,9 +210,9 @@ function ignore(): void {}
 
 const nothingKnown = { result: null, end: null, cpuTimeBeforeMs: 0, outOfMemoryKills: 0 } as const;
 
-/** What the runner gets: the task, and what is to be done with the block (`MODES` in penstock_runner/attempt.py). */
-function wireTask(task: AttemptTask): string {
-  return JSON.stringify({ ...task, mode: modes[task.blockType] ?? 'block' });
+/** What the runner gets: the task, what is to be done with the block (`MODES` in penstock_runner/attempt.py), and whether at once. */
+function wireTask(task: AttemptTask, isHeld: boolean): string {
+  return JSON.stringify({ ...task, mode: modes[task.blockType] ?? 'block', isHeld });
 }
 
 const modes: { readonly [blockType: string]: 'sensor' | 'condition' | 'callback' } = {

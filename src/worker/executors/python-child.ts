@@ -10,6 +10,8 @@ export type PythonChild = {
   /** CPU time it had used when it said hello. */
   readonly cpuTimeMs: number;
   readonly sendTask: (task: string) => void;
+  /** Lets a task run that says it is held. */
+  readonly sendGo: () => void;
   readonly sendAnswer: (answer: string) => void;
   /** Sets who hears its frames and the end of what it says. */
   readonly listen: (onFrame: (kind: string, payload: Buffer) => void, onEnd: () => void) => void;
@@ -36,6 +38,7 @@ export function greetChildren(socket: Socket, onHello: (child: PythonChild) => v
       generation: hello.readUInt32BE(4),
       cpuTimeMs: hello.readDoubleBE(8),
       sendTask: (task) => socket.write(encodeFrame('T', task)),
+      sendGo: () => socket.write(encodeFrame('G', '')),
       sendAnswer: (answer) => socket.write(encodeFrame('A', answer)),
       listen: (onFrame, onEnd) => {
         hear = onFrame;

@@ -22,8 +22,8 @@ export type RunnerResult = {
 /** How a child ended, from the fork server (wait4). */
 export type ChildEnd = {
   readonly pid: number;
-  /** False: it died before it read its task, so nothing of the block has run. */
-  readonly hadTask: boolean;
+  /** False: it died before it began with its task, so nothing of the block has run. */
+  readonly hasBegun: boolean;
   /** SIGKILL …, when a signal ended it. */
   readonly signal: string | null;
   readonly exitCode: number | null;

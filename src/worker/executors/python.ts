@@ -45,7 +45,7 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
       onChildEnd: (end) => {
         const attempt = running.get(end.pid);
         running.delete(end.pid);
-        if (attempt !== undefined && !end.hadTask && attempt.loseChild()) {
+        if (attempt !== undefined && !end.hasBegun && attempt.loseChild()) {
           waiting.unshift(attempt);
           dispatch();
         } else attempt?.onChildEnd(end);
@@ -84,11 +84,13 @@ export function createPythonExecutor(options: PythonExecutorOptions): Executor {
   }
 
   return {
-    run: (task, sink, answer = noAnswer) => {
+    holds: true,
+    run: (task, sink, answer = noAnswer, go = undefined) => {
       const attempt = createPythonAttempt({
         task,
         sink,
         answer,
+        go,
         now,
         outOfMemory,
         onModules: pool.learn,

@@ -21,7 +21,7 @@ import traceback
 sys.dont_write_bytecode = True  # Our own folder may be read-only, and is no place for caches.
 from penstock_runner import child, fork_hooks, preload, process_group, streams  # noqa: E402
 from penstock_runner.frames import Channel  # noqa: E402
-from penstock_runner.ledger import LAST_WORD, TASK_TAKEN, Ledger  # noqa: E402
+from penstock_runner.ledger import LAST_WORD, TASK_BEGUN, Ledger  # noqa: E402
 from penstock_runner.pipes import unread  # noqa: E402
 
 sys.dont_write_bytecode = False
@@ -200,7 +200,7 @@ class ForkServer:
             self.connections.append(dead.connection)
         else:
             self.close(dead.connection)
-        dead.end['hadTask'] = dead.ledger.has_come_to(TASK_TAKEN)
+        dead.end['hasBegun'] = dead.ledger.has_come_to(TASK_BEGUN)
         self.channel.send('X', json.dumps(dead.end).encode())
         dead.ledger.close()
 

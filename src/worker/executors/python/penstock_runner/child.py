@@ -13,8 +13,8 @@ import time
 import weakref
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
-from . import asking, attempt, current, decorators, fork_hooks, preload, process_group
-from .ledger import LAST_WORD, TASK_TAKEN
+from . import asking, attempt, block_modules, current, decorators, fork_hooks, preload, process_group
+from .ledger import LAST_WORD, TASK_BEGUN
 from .pipes import unread
 
 STAND_IN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'stand_in')
@@ -70,9 +70,14 @@ def live(settings, generation, connection, stdout, stderr, to_close, channel, le
     task = channel.receive()
     if task is None:
         os._exit(UNFINISHED)
-    ledger.mark(TASK_TAKEN)
+    task = DECODER.raw_decode(task[1].decode())[0]
+    if task['isHeld']:
+        block_modules.prepare(task)
+        if channel.receive() is None:
+            os._exit(UNFINISHED)
+    ledger.mark(TASK_BEGUN)
     _signal.signal(SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
-    result = _run(DECODER.raw_decode(task[1].decode())[0], settings, speaker)
+    result = _run(task, settings, speaker)
     _signal.signal(SIGTERM, _signal.SIG_IGN)
     _add_facts(result, ledger)
     channel.send('R', ENCODER.encode(result).encode())

@@ -3,7 +3,7 @@
 Kinds, worker → fork server: F fork this many, P preload these modules, S this child is told to
 stop and has so many milliseconds. Fork server → worker: Y ready, G a new generation
 (modules were preloaded), O raw output, X a child ended, N a fork failed. Child → worker: H hello, o stdout, e stderr,
-L logger line, R result, Q question. Worker → child: T task, A answer.
+L logger line, R result, Q question. Worker → child: T task, G go, A answer.
 """
 
 import struct

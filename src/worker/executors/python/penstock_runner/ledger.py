@@ -6,7 +6,7 @@ pipes, the child the lines it said. Every line carries the count of bytes and ev
 that came before it, and the worker merges the two ways by these counts (python-line-order.ts). Each counts itself only after
 it has looked at the other's count, so the two can't wait for each other.
 
-Two marks: that the child has got its task, since a task that a dying child never got can be given to another; and that it
+Two marks: that the child has begun with its task, since a task that a dying child never began can be given to another; and that it
 has said its last word, since then its connection is whole and silent, and the next child may have it.
 """
 
@@ -15,7 +15,7 @@ import struct
 
 COUNT = struct.Struct('>d')
 BYTES = 3 * COUNT.size
-TASK_TAKEN, LAST_WORD = 1, 2
+TASK_BEGUN, LAST_WORD = 1, 2
 
 
 class Ledger:
@@ -43,7 +43,7 @@ class Ledger:
         return COUNT.unpack_from(self.memory, self.bytes_relayed)[0] > 0
 
     def mark(self, step):
-        """The child's: TASK_TAKEN, then LAST_WORD."""
+        """The child's: TASK_BEGUN, then LAST_WORD."""
         self.memory[self.marks] = step
 
     def has_come_to(self, step):
