@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/waiting.ts';
@@ -142,6 +143,23 @@ describe('a process that waits for an attempt', () => {
       outcomes.push(values((await house.run(`@custom\ndef f(): return ${version}`)).outcome)[0]);
     }
     expect(outcomes).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('the standard library', () => {
+  test('is imported ahead as far as blocks need it', async () => {
+    const code = `import sys\nseen = 'decimal' in sys.modules\nimport decimal\n@custom\ndef f(): return seen`;
+    expect(values((await house.run(code)).outcome)).toEqual([false]);
+    await until('decimal is there before a block imports it', async () => values((await house.run(code)).outcome)[0]);
+  });
+
+  test('is not hidden by a file of the project, whose code runs in no other process than a block of its own', async () => {
+    const other = await openPythonHouse();
+    const ran = join(other.projectDir, 'ran');
+    await writeFile(join(other.projectDir, 'decimal.py'), `open(${JSON.stringify(ran)}, 'w').close()`);
+    const { outcome } = await other.run('import decimal\n@custom\ndef f(): return str(decimal.Decimal(1))');
+    expect([values(outcome), existsSync(ran)]).toEqual([['1'], false]);
+    await other.close();
   });
 });
 

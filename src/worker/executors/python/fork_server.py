@@ -210,21 +210,29 @@ class ForkServer:
             process_group.bury(pid)
 
     def preload_next(self):
-        name = self.to_preload.pop(0)
-        if name in sys.modules:
+        """One library, or all at once of the standard library."""
+        first = self.to_preload.pop(0)
+        names = [first]
+        while first in preload.STANDARD and self.to_preload and self.to_preload[0] in preload.STANDARD:
+            names.append(self.to_preload.pop(0))
+        if not self.import_safely([name for name in names if name not in sys.modules]):
             return
-        fork_hooks.wake()
-        try:
-            if not preload.is_safe(name):
-                return
-            __import__(name)
-        except Exception:
-            return  # A block that imports it will tell.
-        finally:
-            self.voice.listen_to_logging()
-            prepare_memory()
         self.generation += 1
         self.announce('G')
+
+    def import_safely(self, names):
+        """Whether any could be imported."""
+        before = len(sys.modules)
+        fork_hooks.wake()
+        for name in names:
+            try:
+                if preload.is_safe(name):
+                    __import__(name)
+            except Exception:
+                pass  # A block that imports it will tell.
+        self.voice.listen_to_logging()
+        prepare_memory()
+        return len(sys.modules) > before
 
     def announce(self, kind):
         facts = {'python': sys.version.split()[0], 'generation': self.generation, 'modules': preload.loaded()}

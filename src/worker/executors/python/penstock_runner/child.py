@@ -25,8 +25,8 @@ DECODER, ENCODER = json.JSONDecoder(), json.JSONEncoder()
 HELLO = struct.Struct('>IId')  # pid, generation, CPU time in milliseconds
 WHOLE_WAY, SHORT_WAY = attempt.rehearsal(attempt.WHOLE_WAY), attempt.rehearsal(attempt.SHORT_WAY)
 UNFINISHED = 3  # Exit code of a child that got no task.
-OWN_EXIT_FUNCTIONS = atexit._ncallbacks()
-OWN_HANDLERS = len(logging._handlerList) + 1  # The one of streams.Voice.
+OWN_EXIT_FUNCTIONS = getattr(atexit, '_ncallbacks', lambda: None)()
+OWN_HANDLERS = len(getattr(logging, '_handlerList', ())) + 1  # The one of streams.Voice.
 
 
 def prepare_paths(settings):
@@ -38,6 +38,8 @@ def prepare_paths(settings):
     rest = [path for path in sys.path if os.path.abspath(path or '.') != ours]
     # `from mage_ai.data_preparation.decorators import …` must reach ours, even where the real package is installed.
     sys.modules['mage_ai.data_preparation.decorators'] = decorators
+    for name in preload.hidden_by_project((parent, project, os.path.dirname(parent))):
+        __import__(name)
     sys.path[:] = [parent, project, os.path.dirname(parent), *rest, STAND_IN]
     os.chdir(parent)
 
@@ -79,11 +81,12 @@ def live(settings, generation, connection, stdout, stderr, to_close, channel, le
     _signal.signal(SIGTERM, lambda *_: channel.interrupt(attempt.StopRequested(143)))
     result = _run(task, settings, speaker)
     _signal.signal(SIGTERM, _signal.SIG_IGN)
-    _add_facts(result, ledger)
-    channel.send('R', ENCODER.encode(result).encode())
-    if result['isLastWord']:
-        ledger.mark(LAST_WORD)
-    os._exit(0)
+    with channel.lock:  # For ever: whatever still runs in this process says nothing more.
+        _add_facts(result, ledger)
+        channel.send('R', ENCODER.encode(result).encode())
+        if result['isLastWord']:
+            ledger.mark(LAST_WORD)
+        os._exit(0)
 
 
 def _rehearse(task, settings, speaker, ledger):
@@ -127,11 +130,14 @@ def _finish_threads():
 
 def _has_exit_functions():
     """Whether there is more to do at exit than in an empty process: logging has handlers to flush, something is to be finalised."""
-    return (
-        atexit._ncallbacks() != OWN_EXIT_FUNCTIONS
-        or len(logging._handlerList) != OWN_HANDLERS
-        or bool(weakref.finalize._registry)
-    )
+    try:
+        return (
+            atexit._ncallbacks() != OWN_EXIT_FUNCTIONS
+            or len(logging._handlerList) != OWN_HANDLERS
+            or bool(weakref.finalize._registry)
+        )
+    except AttributeError:  # Of a Python that keeps this elsewhere.
+        return True
 
 
 def _fresh_randomness():

@@ -9,12 +9,15 @@ code. Handlers of any other library run as ever.
 import sys
 
 _resting = []  # (function, its own code)
+_rested = set()  # Names of modules whose handlers rested at the last fork.
 
 
 def rest():
     """In the fork server, before it forks; again after an import, which may have brought one of the modules."""
-    _let_rest('threading', ['_after_fork'], _nothing)
-    _let_rest('random', ['Random.seed'], _Unseeded.seed)
+    if sys.platform == 'linux' and _find('threading', '_main_thread') is not None:
+        _let_rest('threading', ['_after_fork'], _nothing)
+    if _find('random', '_inst') is not None and _find('_random', 'Random.seed') is not None:
+        _let_rest('random', ['Random.seed'], _Unseeded.seed)
     # All or none of them: what the first takes, the others give back.
     _let_rest('logging', ['_acquireLock', '_releaseLock', '_after_at_fork_child_reinit_locks'], _nothing)
     _let_rest('logging', ['_prepareFork', '_afterFork', '_after_at_fork_child_reinit_locks'], _nothing)  # Python 3.13
@@ -31,9 +34,9 @@ def finish(pid):
     """In a child: wakes the handlers and does what they would have done, as far as it matters to one forked by the only thread."""
     wake()
     modules = sys.modules
-    if 'threading' in modules:
-        modules['threading']._main_thread._native_id = pid  # Linux calls the main thread the same.
-    if 'random' in modules:
+    if 'threading' in _rested:
+        modules['threading']._main_thread._native_id = pid  # Linux calls the main thread so.
+    if 'random' in _rested:
         modules['_random'].Random.seed(modules['random']._inst)
 
 
@@ -47,6 +50,7 @@ def _let_rest(module, names, substitute):
     for function, code in zip(functions, codes):
         function.__code__ = substitute.__code__
         _resting.append((function, code))
+    _rested.add(module)
 
 
 def _find(module, path):

@@ -1,6 +1,7 @@
-"""Which heavy libraries the fork server imports ahead, so that a block's `import pandas` costs nothing.
+"""What the fork server imports ahead, so that a block's `import pandas` costs nothing.
 
-Only those that the project uses: found by looking for their imports in its files, and learnt from finished attempts.
+Only what the project uses: found by looking for the imports in its files, and learnt from finished attempts. For every
+module that is there makes every fork dearer.
 """
 
 import importlib.util
@@ -10,9 +11,18 @@ import stat
 import sys
 import time
 
+# Parts of the standard library that few blocks need, the runner itself among them (outputs.py, inputs.py, arguments.py).
+STANDARD = ('array', 'ast', 'base64', 'csv', 'decimal', 'inspect', 'pickle', 'socket', 'uuid')
 # polars is left out on purpose: importing it starts threads that a forked child would not have.
-CANDIDATES = ('numpy', 'pyarrow', 'pandas')
-BRINGS = {'pandas': ('numpy', 'pyarrow', 'pandas'), 'pyarrow': ('numpy', 'pyarrow'), 'numpy': ('numpy',)}
+LIBRARIES = ('numpy', 'pyarrow', 'pandas')
+CANDIDATES = (*STANDARD, *LIBRARIES)
+BRINGS = {
+    **{name: (name,) for name in STANDARD},
+    'pandas': LIBRARIES,
+    'pyarrow': ('numpy', 'pyarrow'),
+    'numpy': ('numpy',),
+}
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 MOST_FILES = 2000
 MOST_BYTES = 4 * 1024 * 1024
 MOST_SECONDS = 1.0  # The first block waits for this, and a folder of data may lie on a slow disk.
@@ -39,17 +49,29 @@ def used_by_project(folder):
     return [name for name in CANDIDATES if any(name in BRINGS[user] for user in found)]
 
 
+def hidden_by_project(folders):
+    """Of the standard library, what files of the project would hide if it were imported after they can be."""
+    return [
+        name
+        for name in STANDARD
+        if any(os.path.exists(os.path.join(folder, each)) for folder in folders for each in (name, name + '.py'))
+    ]
+
+
 def loaded():
     return [name for name in CANDIDATES if name in sys.modules]
 
 
 def is_safe(name):
-    """Whether a process that imported the module is single-threaded when it forks. Tried in a process of its own."""
+    """Whether a process that imported the module is single-threaded when it forks. Tried in a process of its own, unless it is
+    of the standard library."""
     try:
-        if importlib.util.find_spec(name) is None:
-            return False
+        spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return False
+    if spec is None or name in STANDARD:
+        # A file of the project that has the same name is code of the project: not to be run here.
+        return spec is not None and (spec.origin or '').startswith(STANDARD_LIBRARY)
     pid = os.fork()
     if pid == 0:
         try:
