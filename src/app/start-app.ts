@@ -36,7 +36,10 @@ export async function startApp(config: Config): Promise<App> {
     await findProject(config.projectDir);
   }
   if (config.roles.has('api')) await checkAddress({ host: config.host, port: config.port, hasTokens: config.auth });
-  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const destination = pino.destination({ dest: 2, sync: true });
+  // A log that can't be written is no reason to stop.
+  destination.on('error', () => {});
+  const logger = pino({ level: config.logLevel }, destination);
   const stops: (() => Promise<void>)[] = [];
   const unwind = async () => {
     for (let stop = stops.pop(); stop; stop = stops.pop()) {

@@ -15,6 +15,9 @@ addServe(program);
 addRun(program);
 addRuns(program);
 
+// Who pipes us into `head`, or whose disk is full, misses what we print; the work and its exit code go on.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 try {
   await program.parseAsync();
 } catch (error) {
