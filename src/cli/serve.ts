@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { App } from '../app/start-app.ts';
 import { type Config, environmentName, readConfig } from '../config.ts';
@@ -28,6 +29,8 @@ const flags = [
 
 /** From SIGTERM to SIGKILL for blocks when the server itself ends, in milliseconds: all is over within 5 s. */
 const shutdownGraceMs = 3000;
+/** What can't stop in order after so long never will: a database behind a silent network is waited for by everything that stops. */
+const longestStopMs = 10_000;
 
 /** `penstock serve [DIR]`: serves the pipelines of a folder until it is told to stop. */
 export function addServe(program: Command): void {
@@ -59,9 +62,22 @@ async function serve(config: Config): Promise<number> {
   const signal = await signals.first;
   process.stdout.write('\nstopping …\n');
   removeServerFile(config.dataDir, process.pid);
-  await app.stop({ drainMs: signal === 'SIGTERM' ? config.drainSeconds * 1000 : 0, graceMs: shutdownGraceMs });
+  const drainMs = signal === 'SIGTERM' ? config.drainSeconds * 1000 : 0;
+  const isInOrder = await Promise.race([
+    app.stop({ drainMs, graceMs: shutdownGraceMs }).then(() => true),
+    delay(drainMs + longestStopMs, false, { ref: false }),
+  ]);
+  if (!isInOrder) leaveAtOnce();
   process.stdout.write('stopped\n');
   return exitCodes.completed;
+}
+
+/** The watchdog ends what is left of blocks and of an embedded Postgres. */
+function leaveAtOnce(): never {
+  process.stderr.write(
+    'Something does not stop, perhaps because the database does not answer: leaving without it. What ran here is queued again when it is missed.\n',
+  );
+  process.exit(exitCodes.failed);
 }
 
 /** One Ctrl-C may arrive twice: from the terminal, and from npm, which passes on what its child has got already. */
