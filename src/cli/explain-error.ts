@@ -11,9 +11,6 @@ const spoken: ReadonlySet<string> = new Set([
   'NotAProject',
 ]);
 
-/** The server said no. */
-const refused: ReadonlySet<string> = new Set(['AccessDeniedError', 'ApiError']);
-
 /** Nobody answers, or nobody is known. */
 const noServer: ReadonlySet<string> = new Set(['ServerUnreachableError', 'NoServerError']);
 
@@ -22,7 +19,13 @@ export function explainError(error: unknown): { readonly message: string; readon
   if (error instanceof ConfigError) return { message: error.message, code: exitCodes.usage };
   if (!(error instanceof Error)) return { message: String(error), code: exitCodes.failed };
   if (noServer.has(error.name)) return { message: error.message, code: exitCodes.noServer };
-  if (refused.has(error.name)) return { message: error.message, code: exitCodes.refused };
+  if (error.name === 'AccessDeniedError') {
+    // The server speaks to whoever calls it; here that is the CLI.
+    const message =
+      'The server does not know who you are. Give its token with --token or PENSTOCK_TOKEN: it is in the file admin-token of its data directory.';
+    return { message, code: exitCodes.refused };
+  }
+  if (error.name === 'ApiError') return { message: error.message, code: exitCodes.refused };
   if (error.name === 'ListenError' && 'code' in error && error.code === 'LOOPBACK_ONLY')
     return { message: error.message, code: exitCodes.usage };
   if (spoken.has(error.name)) return { message: error.message, code: exitCodes.failed };

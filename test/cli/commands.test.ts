@@ -167,7 +167,7 @@ describe('penstock run', () => {
     const torn = await penstock(['run', 'torn', ...here]);
     expect(torn).toMatchObject({ code: 3, error: expect.stringMatching(/pipelines\/torn\/metadata\.yaml:\d+ /) });
     const stranger = await penstock(['run', 'parts', '--url', server.url, '--token', 'wrong']);
-    expect(stranger).toMatchObject({ code: 3, out: '' });
+    expect(stranger).toMatchObject({ code: 3, out: '', error: expect.stringContaining('--token or PENSTOCK_TOKEN') });
     expect(stranger.error.trim().split('\n')).toHaveLength(1);
   });
 
