@@ -30,6 +30,8 @@ export function patientClient({ connectMs, answerMs }: Patience): new (config?: 
     constructor(config: pg.ClientConfig = {}) {
       super({
         ...config,
+        // A pool hides it from those who list what it is made of, so the line above leaves it out.
+        ...(config.password === undefined ? {} : { password: config.password }),
         connectionTimeoutMillis: connectMs,
         keepAlive: true,
         keepAliveInitialDelayMillis: keepAliveAfterMs,

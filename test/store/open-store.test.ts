@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { prepareDatabase } from '../../src/store/migrate.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { ordinaryPatience, patientClient } from '../../src/store/postgres-client.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/postgres.ts';
 
 // Somebody names a database of their own with --database-url.
@@ -23,6 +24,12 @@ test("an extension with a table of its own does not make a database another prog
   await ask(`create extension tablefunc; create table spatial_ref_sys (srid int);
     alter extension tablefunc add table spatial_ref_sys`);
   await open();
+});
+
+test('the password reaches the connections of the pool, which hides it', () => {
+  const Client = patientClient(ordinaryPatience);
+  const { options } = new pg.Pool({ Client, password: 'sesame' });
+  expect(new Client(options)).toMatchObject({ password: 'sesame' });
 });
 
 describe('is told, before anything is made there, what to do about', () => {
