@@ -123,7 +123,7 @@ export type LogSink = (entry: LogEntry) => void;
 
 /** Kills what is left of this server when the server itself is killed. See watchdog.ts. */
 export type Watchdog = {
-  /** From now on, process group `pgid` is SIGKILLed when this process dies. */
-  readonly guard: (pgid: number) => void;
+  /** From now on, these process groups are SIGKILLed when this process dies. */
+  readonly guard: (...pgids: readonly number[]) => void;
   readonly release: (pgid: number) => void;
 };

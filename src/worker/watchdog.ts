@@ -111,9 +111,9 @@ export async function startWatchdog(): Promise<RunningWatchdog> {
   keepAlive();
   return {
     mark: { [markName]: family },
-    guard: (group) => {
-      guarded.add(group);
-      tell(`+${group}`);
+    guard: (...groups) => {
+      for (const group of groups) guarded.add(group);
+      tell(groups.map((group) => `+${group}`).join('\n'));
     },
     release: (group) => {
       if (!guarded.delete(group)) return;

@@ -39,9 +39,9 @@ export type PythonPoolEvents = {
   readonly onFailure: (type: 'PythonNotStarted' | 'ForkFailed', message: string) => void;
 };
 
-/** Idle children cost two or three megabytes each, a fork about a millisecond: these few keep the fork off an attempt's way. */
-const mostSpares = 4;
-/** So long after a child's end the spares are complete again, however few are missing. */
+/** Idle children cost 1.5 MB each, a fork a millisecond and a half: these few keep the forks off the way of most runs. */
+const mostSpares = 8;
+/** When no attempt has ended for so long, the spares are completed, however few are missing. */
 const refillMs = 50;
 const mostStillborn = 4;
 const stillbornPauseMs = 1_000;
@@ -51,6 +51,8 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
   const { watchdog } = options;
   const spares: PythonChild[] = [];
   const alive = new Set<number>();
+  /** Spares that only wait: whoever dies, they end with their connection. */
+  const unguarded = new Set<number>();
   /** Ended before they said hello, or with their hello still on its way. */
   const endedUnknown = new Set<number>();
   const preloaded = new Set<string>();
@@ -90,15 +92,20 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
   }
 
   /**
-   * Several at once, since the fork server pays for many a page of its memory once per volley of forks. With spares left, forking
-   * also waits until an attempt is over, and so does not take the processor from it.
+   * Many at once and late, since the fork server pays for many a page of its memory once per volley of forks, and a short run is
+   * over before there is one. With spares left, forking also waits until an attempt is over, and so does not take the processor
+   * from it.
    */
   function askForVolley(): void {
-    askForForks(Math.ceil(wanted / 2));
-    refill ??= setTimeout(() => {
-      refill = undefined;
-      askForForks();
-    }, refillMs).unref();
+    askForForks(wanted - Math.floor(wanted / 4));
+    if (refill === undefined) refill = setTimeout(askForForks, refillMs).unref();
+    else refill.refresh();
+  }
+
+  /** All at once, since each word wakes the watchdog. */
+  function guardSpares(): void {
+    watchdog.guard(...unguarded);
+    unguarded.clear();
   }
 
   function removeSpare(pid: number): void {
@@ -115,6 +122,7 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
 
   function forget(pid: number): void {
     alive.delete(pid);
+    unguarded.delete(pid);
     watchdog.release(pid);
   }
 
@@ -134,8 +142,7 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
         child.close();
         return;
       }
-      // Guarded before anybody can give it a task, so before any user's code.
-      watchdog.guard(child.pid);
+      unguarded.add(child.pid);
       alive.add(child.pid);
       expected = Math.max(0, expected - 1);
       stillborn = 0;
@@ -196,6 +203,8 @@ export function createPythonPool(options: PythonPoolOptions, events: PythonPoolE
   return {
     take: () => {
       const child = spares.pop();
+      // Before it can get a task, so before any user's code.
+      if (child !== undefined && unguarded.has(child.pid)) guardSpares();
       if (spares.length === 0) askForForks();
       return child;
     },
