@@ -105,7 +105,8 @@ export const PipelineRunRef = builder.prismaObject('PipelineRun', {
     variables: t.field({
       type: 'JSONObject',
       description: 'The variables that the blocks receive, after every override. Values of secrets are masked.',
-      resolve: (run) => maskVariables(run.variables as JsonObject),
+      // A run is numbered when it is stored: its number joins the others on their way out, to the blocks and here.
+      resolve: (run) => ({ ...maskVariables(run.variables as JsonObject), pipeline_run_id: Number(run.id) }),
     }),
     eventVariables: t.field({
       type: 'JSON',

@@ -42,7 +42,7 @@ test('a run that was started shows who started it and what its blocks will be gi
       status: 'INITIAL',
       cause: 'API',
       createdBy: 'ada',
-      variables: { region: 'US', db_password: '********', env: 'test' },
+      variables: { region: 'US', db_password: '********', env: 'test', pipeline_run_id: expect.any(Number) },
       blockRunCounts: { total: 2 },
       definition: { version: 'v1' },
       pipeline: { uuid: 'sales' },
