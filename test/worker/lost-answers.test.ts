@@ -51,33 +51,67 @@ async function work(database: Database): Promise<void> {
   });
 }
 
-/** The worker's connection breaks once, when Postgres has answered a step with claims, and nobody gets to see the answer. */
-function losingOneClaim(database: Database): Database {
+type Wire = { readonly bind: (message: { readonly values: readonly string[] }) => void };
+
+/** A statement of ours (store/hot-statement.ts), as pg sees it. */
+type Statement = {
+  readonly name: string;
+  readonly text: string;
+  readonly submit: (wire: Wire) => void;
+  readonly handleDataRow: (row: { readonly fields: readonly string[] }) => void;
+  readonly handleReadyForQuery: () => void;
+  readonly handleError: (error: Error) => void;
+};
+
+/** The worker's connection breaks once, when Postgres has committed a step with such a claim, and nobody gets to know that it has. */
+function losingOneClaim(database: Database, pattern: RegExp): Database {
   let isArmed = true;
-  return {
-    ...database,
-    async connect(name) {
-      const client = await database.connect(name);
-      const query = client.query.bind(client) as (...given: unknown[]) => unknown;
-      const watched = async (config: pg.QueryConfig, ...rest: unknown[]) => {
-        const result = (await query(config, ...rest)) as pg.QueryResult<{ step: { run?: number } }>;
-        // Worker 0 is nobody: the rehearsal.
-        const isStep = config.name === 'step' && config.values?.[0] !== 0n;
-        if (!isArmed || !isStep || !result.rows.some((row) => row.step.run)) return result;
-        isArmed = false;
-        (client.connection.stream as Socket).destroy();
-        throw new Error('the answer was lost');
-      };
-      if (name === 'worker') client.query = watched as unknown as typeof client.query;
-      return client;
-    },
-  };
+  async function connect(name: string): Promise<pg.Client> {
+    const client = await database.connect(name);
+    const query = client.query.bind(client) as (...given: unknown[]) => unknown;
+    const watched = (given: Statement, ...rest: unknown[]) => {
+      if (given.name !== 'step') return query(given, ...rest);
+      let isRehearsal = false;
+      let isClaim = false;
+      return query({
+        name: given.name,
+        text: given.text,
+        submit(wire: Wire) {
+          const bind: Wire['bind'] = (message) => {
+            // Worker 0 is nobody.
+            isRehearsal = message.values[0] === '0';
+            wire.bind(message);
+          };
+          given.submit(Object.assign(Object.create(wire), { bind }));
+        },
+        handleDataRow(row: { readonly fields: readonly string[] }) {
+          isClaim ||= pattern.test(row.fields[0]!);
+          given.handleDataRow(row);
+        },
+        handleCommandComplete() {},
+        handleReadyForQuery() {
+          if (!isArmed || isRehearsal || !isClaim) return given.handleReadyForQuery();
+          isArmed = false;
+          (client.connection.stream as Socket).destroy();
+          given.handleError(new Error('the answer was lost'));
+        },
+        handleError: (error: Error) => given.handleError(error),
+      });
+    };
+    if (name === 'worker') client.query = watched as unknown as typeof client.query;
+    return client;
+  }
+  return { ...database, connect };
 }
 
-test('a claim whose answer was lost is given back by its own worker, and runs once', async () => {
-  await engine.pipeline('lost_claim', [[], [0]]);
-  const run = await engine.start('lost_claim');
-  await work(losingOneClaim(engine.database));
+test.each([
+  { from: 'the queue', pattern: /"fences" :/, lost: 'b1' },
+  { from: 'a finish', pattern: /"fence" :/, lost: 'b2' },
+])('a claim from $from whose answer was lost is given back by its own worker, and runs once', async (given) => {
+  const uuid = `lost_${given.lost}`;
+  await engine.pipeline(uuid, [[], [0]]);
+  const run = await engine.start(uuid);
+  await work(losingOneClaim(engine.database, given.pattern));
   await until('the run ends', async () => (await engine.runRow(run)).status === 'completed');
   expect(errors).toEqual(['could not report to the queue: Error: the answer was lost']);
   expect(started).toEqual(['b1', 'b2']);
@@ -86,11 +120,15 @@ test('a claim whose answer was lost is given back by its own worker, and runs on
       where a.pipeline_run_id = $1 order by b.position, a.number`,
     [run],
   );
-  expect(rows).toEqual([
-    { block_uuid: 'b1', number: 1, status: 'cancelled', reason_code: 'SHUTDOWN' },
-    { block_uuid: 'b1', number: 2, status: 'completed', reason_code: 'SUCCEEDED' },
-    { block_uuid: 'b2', number: 1, status: 'completed', reason_code: 'SUCCEEDED' },
-  ]);
+  const expected = ['b1', 'b2'].flatMap((block_uuid) => {
+    const completed = { block_uuid, number: 1, status: 'completed', reason_code: 'SUCCEEDED' };
+    if (block_uuid !== given.lost) return [completed];
+    return [
+      { ...completed, status: 'cancelled', reason_code: 'SHUTDOWN' },
+      { ...completed, number: 2 },
+    ];
+  });
+  expect(rows).toEqual(expected);
   await expectInvariants(engine.database, run);
 });
 

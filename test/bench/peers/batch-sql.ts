@@ -19,7 +19,7 @@ const fill = `
               'downstream', case when n = $2 then '[]'::jsonb else jsonb_build_array(n + 1) end,
               'rule', 'all_success', 'label', 'default', 'crashRetries', 2) order by n)
        from generate_series(1, $2::int) n),
-    now())
+    now(), false)
   from generate_series(1, $1::int)`;
 
 /** One event for what was asked, one for each block run, one for the run. */
