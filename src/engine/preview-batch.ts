@@ -15,30 +15,39 @@ import type { EngineContext } from './context.ts';
 import { decideDelete } from './delete-pipeline-runs.ts';
 import { previewRetries } from './retry-pipeline-run.ts';
 
-/** Runs that are looked at in one go. Nothing is locked, so nobody waits. */
-const lookedAtOnce = 250;
+/** Runs that are looked at in one go, and with how many block runs in all a go ends: they are all in memory at once. */
+const lookedAtOnce = { runs: 250, blockRuns: 20_000 } as const;
 
-/** Enters for each item of a preview what would become of it. Changes no run. */
+/** Enters for each item of a preview what would become of it. Changes no run, and locks none: nobody waits. */
 export async function previewBatch(context: EngineContext, id: bigint): Promise<void> {
-  const { database } = context;
-  const batch = await findBatch(database.pool, id);
+  const { pool } = context.database;
+  const batch = await findBatch(pool, id);
   if (!batch) return;
-  for (let looked = 0; looked < batch.total; looked += lookedAtOnce) {
-    await database.transaction(async (client) => {
-      const items = await itemsAfter(client, id, looked, lookedAtOnce);
-      const answers = await predict(context, client, batch, items);
-      const predictions = items.map(({ position, runId, givenId }, index) => {
-        const answer = answers[index]!;
-        return { position, runId: givenId === null ? runId : null, ...answer };
-      });
-      await enterPredictions(client, id, predictions);
+  for (let looked = 0; looked < batch.total; ) {
+    const items = oneGoOf(await itemsAfter(pool, id, looked, lookedAtOnce.runs));
+    if (items.length === 0) return;
+    const answers = await predict(context, pool, batch, items);
+    const predictions = items.map(({ position, runId, givenId }, index) => {
+      const answer = answers[index]!;
+      return { position, runId: givenId === null ? runId : null, ...answer };
     });
+    await enterPredictions(pool, id, predictions);
+    looked += items.length;
   }
+}
+
+function oneGoOf(items: readonly BatchItem[]): readonly BatchItem[] {
+  let blockRuns = 0;
+  const last = items.findIndex((item) => {
+    blockRuns += item.blockRuns;
+    return blockRuns >= lookedAtOnce.blockRuns;
+  });
+  return last === -1 ? items : items.slice(0, last + 1);
 }
 
 async function predict(
   context: EngineContext,
-  client: pg.ClientBase,
+  client: pg.Pool,
   { work, actor, reason }: Batch,
   items: readonly BatchItem[],
 ): Promise<readonly Prediction[]> {
@@ -63,7 +72,7 @@ function predictionOf(answer: Answer<unknown>): Prediction {
 }
 
 async function judge(
-  client: pg.ClientBase,
+  client: pg.Pool,
   action: 'cancel' | 'delete',
   runIds: readonly bigint[],
 ): Promise<readonly Answer<unknown>[]> {

@@ -290,7 +290,7 @@ export async function countFailedTry(
 
 /** Enters what would become of items of a preview. */
 export async function enterPredictions(
-  client: pg.ClientBase,
+  client: Client,
   batchId: bigint,
   predictions: readonly PredictedItem[],
 ): Promise<void> {

@@ -14,7 +14,7 @@ export type Database = {
   readonly pool: pg.Pool;
   readonly prisma: PrismaClient;
   readonly definitions: Definitions;
-  /** Runs `work` in one transaction; repeats it when Postgres broke a deadlock or a serialization conflict (40P01, 40001). */
+  /** Runs `work` in one transaction; repeats it when Postgres broke a deadlock or a conflict, or it paused for too long (40P01, 40001, 25P03). */
   readonly transaction: <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T>;
   /** A connection of one's own, outside of the pool: for LISTEN, advisory locks and the worker's batcher. */
   readonly connect: (name: string) => Promise<pg.Client>;
@@ -74,12 +74,23 @@ export function openDatabase(
   };
 }
 
+/**
+ * A transaction holds locks that others wait for, and none of ours pauses in its middle. A process that does was stopped, or lost its
+ * network: after 2 s, as long as a worker may be silent before it is taken for lost, Postgres takes everything back.
+ */
+const begin = 'begin; set local idle_in_transaction_session_timeout = 2000';
+
 async function runTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     const client = await pool.connect();
     let broken: Error | undefined;
+    let pausedTooLong = false;
+    const listen = (error: Error) => {
+      pausedTooLong ||= codeOf(error) === idleTimeout;
+    };
+    client.on('error', listen);
     try {
-      await client.query('begin');
+      await client.query(begin);
       const result = await work(client);
       await client.query('commit');
       return result;
@@ -87,14 +98,21 @@ async function runTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) =>
       await client.query('rollback').catch((rollbackError: Error) => {
         broken = rollbackError;
       });
-      if (!isConflict(error) || tries >= maxTransactionTries) throw error;
+      if (!(isConflict(error) || pausedTooLong) || tries >= maxTransactionTries) throw error;
     } finally {
+      client.off('error', listen);
       client.release(broken);
     }
   }
 }
 
+const idleTimeout = '25P03';
+
+/** Everything was taken back, and may go well if it is done again. */
 function isConflict(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === '40P01' || code === '40001';
+  return ['40P01', '40001', idleTimeout].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestEngine, type TestEngine } from '../support/engine.ts';
 import { until } from '../support/waiting.ts';
@@ -28,4 +29,26 @@ test('a connection that is cut between two statements of a transaction fails the
   } finally {
     process.off('uncaughtException', stray);
   }
+});
+
+test('a process that is stopped in the middle of a transaction holds the others up for two seconds, and then does it again', async () => {
+  const { database } = engine;
+  await engine.pipeline('sales', [[]]);
+  const run = await engine.start('sales');
+  const lock = (client: pg.ClientBase) =>
+    client.query('select id from pipeline_run where id = $1 for no key update', [run]);
+  const locked = Promise.withResolvers<void>();
+  let tries = 0;
+  const stopped = database.transaction(async (client) => {
+    const { rowCount } = await lock(client);
+    locked.resolve();
+    // What a stopped process does not do: say anything more.
+    if (++tries === 1) await new Promise((resolve) => client.once('end', resolve));
+    await client.query('select 1');
+    return rowCount;
+  });
+  await locked.promise;
+  expect((await database.transaction(lock)).rowCount).toBe(1);
+  expect(await stopped).toBe(1);
+  expect(tries).toBe(2);
 });
