@@ -69,7 +69,7 @@ function isWaiting(client: pg.Client): boolean {
 /** What the server does for a client that has vanished: its session ends within half a minute. */
 const sessionSettings = [
   `set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
-   set tcp_user_timeout = '30s'; set idle_in_transaction_session_timeout = '60s'`,
+   set tcp_user_timeout = '30s'`,
   // Also in the middle of a statement, where the server's system can tell; elsewhere it refuses.
   `set client_connection_check_interval = '10s'`,
 ] as const;

@@ -135,15 +135,14 @@ describe.each(doors)('by %s', (door, carry) => {
     expect(codeOf(await carry(sample, { query: '{ never }' }))).toBe('DEADLINE_EXCEEDED');
   });
 
-  it.skipIf(door.endsWith('GET'))(
-    'a mutation that takes too long too, after three times as long: it may stand in line',
-    async () => {
+  const isForMutations = !door.endsWith('GET');
+  if (isForMutations)
+    it('a mutation that takes too long too, after three times as long: it may stand in line', async () => {
       const sample = await startSample({ deadlineMs: 50 });
       expect(await carry(sample, { query: 'mutation { stall }' })).toMatchObject({
         errors: [{ message: expect.stringContaining('0.15 s'), extensions: { code: 'DEADLINE_EXCEEDED' } }],
       });
-    },
-  );
+    });
 
   it('an operator may read the schema and is helped with names; a viewer is not', async () => {
     const introspection = [

@@ -66,7 +66,7 @@ test('a transaction that is cut off fails, and its session is told to end by its
     await client.query('select 1');
   });
   await expect(cutOff).rejects.toThrow(/said nothing/);
-  expect(told).toMatchObject({ idle_in_transaction_session_timeout: '60000' });
+  expect(told).toMatchObject({ idle_in_transaction_session_timeout: '2000' });
   expect(await database.transaction(async (client) => (await client.query('select 1')).rowCount)).toBe(1);
 });
 

@@ -131,8 +131,8 @@ const ended = (id: string) => reads(id, (run) => ['COMPLETED', 'FAILED', 'CANCEL
 /** Starts a parent whose child lingers, and waits until it is seen to wait. */
 async function waitingParent(pipelineUuid: string): Promise<{ readonly parent: string; readonly child: string }> {
   const parent = await start(pipelineUuid, { who: 'slow' });
-  const { childRuns } = await reads(parent, (run) => run.blockers[0]?.code === 'CHILD_RUN');
-  const child = childRuns.nodes[0]?.id ?? 'none';
+  const waits = (run: Run) => run.blockers[0]?.code === 'CHILD_RUN' && run.childRuns.nodes.length > 0;
+  const child = (await reads(parent, waits)).childRuns.nodes[0]!.id;
   await reads(child, (run) => run.status === 'RUNNING');
   return { parent, child };
 }
