@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,7 +16,7 @@ import { openProbe } from './probe.ts';
 import { jsonLine, type Machine, markdown, type Result, resultOf, summary } from './report.ts';
 
 /**
- * `npm run bench` runs every benchmark and writes results.md. `npm run bench -- NAME …` runs some and only prints;
+ * `npm run bench` runs every benchmark and writes results.md. `npm run bench -- NAME …` runs some and rewrites their parts of it;
  * `--json` prints one line of JSON for each on stdout, `--rounds N` asks for more rounds than five. What happens meanwhile
  * is told on stderr. Exits 0 when everything was measured, whatever the verdicts; 64 when asked for what it doesn't have.
  */
@@ -56,9 +56,10 @@ async function measureAll(request: Request, signal: AbortSignal): Promise<void> 
   const ground = await openGround(await placeOnDisk());
   try {
     const results = await measureOn(ground, request, signal);
-    if (results.length < benchmarks.length) return;
     const path = join(import.meta.dirname, 'results.md');
-    await writeFile(path, markdown(results, describeMachine(ground.postgresVersion)));
+    const before = await readFile(path, 'utf8').catch(() => '');
+    const names = benchmarks.map(({ name }) => name);
+    await writeFile(path, markdown(results, describeMachine(ground.postgresVersion), names, before));
     say(`written: ${path}`);
   } finally {
     await ground.close();

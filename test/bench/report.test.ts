@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Benchmark, Contender } from './benchmark.ts';
-import { jsonLine, markdown, resultOf, summary } from './report.ts';
+import { jsonLine, type Machine, markdown, resultOf, summary } from './report.ts';
 import type { Round } from './verdict.ts';
 
 const contender = (name: string): Contender => ({
@@ -58,18 +58,31 @@ describe('the reader of a result', () => {
     expect(summary(resultOf(benchmark, rounds, 5))).toContain('too few rounds count');
   });
 
+  const machine: Machine = {
+    date: new Date('2030-01-02T03:04:05Z'),
+    cpu: 'Abacus',
+    cores: 2,
+    memoryBytes: 2 ** 33,
+    system: 'linux 1',
+    node: '24.0.0',
+    postgres: '18',
+  };
+
   test('finds machine, date, medians, ratios and every raw figure in results.md', () => {
-    const page = markdown([result], {
-      date: new Date('2030-01-02T03:04:05Z'),
-      cpu: 'Abacus',
-      cores: 2,
-      memoryBytes: 2 ** 33,
-      system: 'linux 1',
-      node: '24.0.0',
-      postgres: '18',
-    });
+    const page = markdown([result], machine, ['chain-2'], '');
     expect(page).toContain('2030-01-02 · 2 × Abacus, 8 GiB');
     expect(page).toContain('| Rival | 50 | 0.62 | ≤ 0.6 | **missed** |');
     expect(page).toContain('| 3 (discarded) | 7.000 | Penstock | 900 | 12 | 5 | wallMs: 900 901 |');
+  });
+
+  test('finds there what was measured before, and not again', () => {
+    const other = { ...result, benchmark: { ...benchmark, name: 'fan-3' } };
+    const old = { ...machine, cpu: 'Slide rule' };
+    const gone = { ...result, benchmark: { ...benchmark, name: 'gone' } };
+    const names = ['fan-3', 'chain-2'];
+    const before = markdown([result, other, gone], old, [...names, 'gone'], '');
+    const page = markdown([result], machine, names, before);
+    expect(page.match(/^## .*|· 2 × [^,]*/gm)).toEqual(['## fan-3', '· 2 × Slide rule', '## chain-2', '· 2 × Abacus']);
+    expect(markdown([], machine, names, page)).toBe(page);
   });
 });

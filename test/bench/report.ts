@@ -65,31 +65,45 @@ export function summary({ benchmark, rounds, verdict, steady }: Result): string 
   return [`${benchmark.name}: ${show(verdict.ours)} ${benchmark.unit}`, ...peers, ...notes].join('\n');
 }
 
-/** The whole of results.md. */
-export function markdown(results: readonly Result[], machine: Machine): string {
-  const memory = `${Math.round(machine.memoryBytes / 2 ** 30)} GiB`;
+/**
+ * The whole of results.md: what was measured now, and of the benchmarks that were not, the sections that `before` has of them. `names`
+ * are all benchmarks, in order; a section of none of them is dropped.
+ */
+export function markdown(
+  results: readonly Result[],
+  machine: Machine,
+  names: readonly string[],
+  before: string,
+): string {
+  const fresh = new Map(results.map((result) => [result.benchmark.name, section(result, machine).join('\n')]));
+  const kept = new Map(before.split(/^(?=## )/m).map((text) => [text.match(/^## (.*)$/m)?.[1], text]));
   return [
     '<!-- Written by `npm run bench`; never edited. -->',
     '# Benchmark results',
     '',
-    `${machine.date.toISOString().slice(0, 10)} · ${machine.cores} × ${machine.cpu}, ${memory} · ${machine.system} · Node ${machine.node} · Postgres ${machine.postgres} (embedded, on disk, fsync on)`,
-    '',
-    'Absolute figures belong to this machine; the ratios are the result. Contenders are measured in turn, and each value of the first',
+    'Absolute figures belong to the machine; the ratios are the result. Contenders are measured in turn, and each value of the first',
     'tables is the median over the rounds that count. Before each round a probe commits 200 single rows; a round whose probe is more',
     `than ${probeTolerance}× off the median of all probes does not count. CPU time is that of a contender's processes and of Postgres during its`,
     'turns, where it uses Postgres; memory is the sum of the peak resident memory of its own processes, without Postgres.',
     '',
-    ...results.flatMap(section),
+    names.map((name) => fresh.get(name) ?? kept.get(name) ?? '').join(''),
   ].join('\n');
 }
 
-function section(result: Result): string[] {
+function describe({ date, cpu, cores, memoryBytes, system, node, postgres }: Machine): string {
+  const memory = `${Math.round(memoryBytes / 2 ** 30)} GiB`;
+  return `${date.toISOString().slice(0, 10)} · ${cores} × ${cpu}, ${memory} · ${system} · Node ${node} · Postgres ${postgres} (embedded, on disk, fsync on)`;
+}
+
+function section(result: Result, machine: Machine): string[] {
   const { benchmark, rounds, verdict } = result;
   const compare = benchmark.better === 'lower' ? '≤' : '≥';
   return [
     `## ${benchmark.name}`,
     '',
     benchmark.about,
+    '',
+    describe(machine),
     '',
     `| | ${benchmark.unit} | ours ÷ it | target | |`,
     '|---|--:|--:|--:|---|',
@@ -103,6 +117,7 @@ function section(result: Result): string[] {
     '| round | commit, ms | contender | value | CPU µs per operation | peak memory, MB | raw |',
     '|--:|--:|---|--:|--:|--:|---|',
     ...rounds.flatMap((round, index) => roundRows(round, index, rounds)),
+    '',
     '',
   ];
 }
