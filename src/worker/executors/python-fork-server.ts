@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type { Watchdog } from '../executor.ts';
-import { endGroup, signalGroup } from './process-group.ts';
+import { endGroup, giveWay, signalGroup } from './process-group.ts';
 import { greetChildren, type PythonChild } from './python-child.ts';
 import { createFrameReader, encodeFrame } from './python-frames.ts';
 import type { ChildEnd } from './python-outcome.ts';
@@ -68,7 +68,10 @@ export async function startForkServer(options: ForkServerOptions, events: ForkSe
   const channel = server.stdio[3] as Duplex;
   const errors = tailOf(server.stderr as Readable);
   const group = server.pid;
-  if (group !== undefined) options.watchdog.guard(group);
+  if (group !== undefined) {
+    options.watchdog.guard(group);
+    giveWay(group);
+  }
   const exited = new Promise<void>((resolve) => {
     server.once('exit', () => resolve());
     server.once('error', () => resolve());

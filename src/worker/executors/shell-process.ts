@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Watchdog } from '../executor.ts';
-import { signalGroup } from './process-group.ts';
+import { giveWay, signalGroup } from './process-group.ts';
 import { cpuTimeOf, watchPeakMemory } from './shell-usage.ts';
 import { groupHasOthers } from './typescript-group.ts';
 
@@ -60,6 +60,7 @@ export async function startShell(
   const group = child.pid;
   if (group === undefined) throw await new Promise((resolve) => child.once('error', resolve));
   watchdog.guard(group);
+  giveWay(group);
   const memory = watchPeakMemory(group, memoryLookMs);
   let times = '';
   let killAt = Number.POSITIVE_INFINITY;

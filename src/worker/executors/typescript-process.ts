@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AttemptOutcome, Watchdog } from '../executor.ts';
 import type { OutOfMemoryCounter } from './out-of-memory.ts';
-import { signalGroup } from './process-group.ts';
+import { giveWay, signalGroup } from './process-group.ts';
 import { groupHasOthers } from './typescript-group.ts';
 import type { Job } from './typescript-job.ts';
 import { launchChild } from './typescript-launch.ts';
@@ -58,7 +58,10 @@ const groupPatienceMs = 1_000;
 export function startBlockProcess(setting: ProcessSetting, events: ProcessEvents): BlockProcess {
   const child = launchChild(setting.projectDir, setting.env);
   const group = child.pid ?? null;
-  if (group !== null) setting.watchdog.guard(group);
+  if (group !== null) {
+    setting.watchdog.guard(group);
+    giveWay(group);
+  }
   const channel = child.stdio[3] as Duplex;
   const codes = new Map<string, string>();
   const started = Promise.withResolvers<void>();
