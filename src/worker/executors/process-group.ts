@@ -19,7 +19,7 @@ export async function endGroup(group: number, patienceMs: number): Promise<void>
 }
 
 /** How much nicer blocks are than the server. Five steps leave it three quarters of a processor that both want. */
-const politeness = 5;
+export const politeness = 5;
 const nicest = 19;
 
 /**

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Watchdog } from '../executor.ts';
-import { giveWay, signalGroup } from './process-group.ts';
+import { politeness, signalGroup } from './process-group.ts';
 import { cpuTimeOf, watchPeakMemory } from './shell-usage.ts';
 import { groupHasOthers } from './typescript-group.ts';
 
@@ -11,7 +11,7 @@ import { groupHasOthers } from './typescript-group.ts';
  * the CPU time of everything below it; it holds its ears shut for the script's sake only, since a trap is not inherited.
  */
 const wrapper = `trap : TERM INT HUP
-bash -euo pipefail -c "$1" "$2" 3>&-
+nice -n ${politeness} bash -euo pipefail -c "$1" "$2" 3>&-
 code=$?
 times >&3
 exit "$code"`;
@@ -60,7 +60,6 @@ export async function startShell(
   const group = child.pid;
   if (group === undefined) throw await new Promise((resolve) => child.once('error', resolve));
   watchdog.guard(group);
-  giveWay(group);
   const memory = watchPeakMemory(group, memoryLookMs);
   let times = '';
   let killAt = Number.POSITIVE_INFINITY;
