@@ -46,3 +46,16 @@ export function notARunId(given: string): Answer<never> {
   const message = `${JSON.stringify(given)} is not the id of a pipeline run; one looks like run_1042.`;
   return refused({ code: 'INVALID_INPUT', message });
 }
+
+/** The first of these items, up to the one with which they reach `enough` block runs: runs may be large. */
+export function upToBlockRuns<Item extends { readonly blockRuns: number }>(
+  items: readonly Item[],
+  enough: number,
+): readonly Item[] {
+  let blockRuns = 0;
+  const last = items.findIndex((item) => {
+    blockRuns += item.blockRuns;
+    return blockRuns >= enough;
+  });
+  return last === -1 ? items : items.slice(0, last + 1);
+}

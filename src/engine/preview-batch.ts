@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { notARunId } from '../domain/batch.ts';
+import { notARunId, upToBlockRuns } from '../domain/batch.ts';
 import type { Answer } from '../domain/refusal.ts';
 import {
   type Batch,
@@ -24,7 +24,7 @@ export async function previewBatch(context: EngineContext, id: bigint): Promise<
   const batch = await findBatch(pool, id);
   if (!batch) return;
   for (let looked = 0; looked < batch.total; ) {
-    const items = oneGoOf(await itemsAfter(pool, id, looked, lookedAtOnce.runs));
+    const items = upToBlockRuns(await itemsAfter(pool, id, looked, lookedAtOnce.runs), lookedAtOnce.blockRuns);
     if (items.length === 0) return;
     const answers = await predict(context, pool, batch, items);
     const predictions = items.map(({ position, runId, givenId }, index) => {
@@ -34,15 +34,6 @@ export async function previewBatch(context: EngineContext, id: bigint): Promise<
     await enterPredictions(pool, id, predictions);
     looked += items.length;
   }
-}
-
-function oneGoOf(items: readonly BatchItem[]): readonly BatchItem[] {
-  let blockRuns = 0;
-  const last = items.findIndex((item) => {
-    blockRuns += item.blockRuns;
-    return blockRuns >= lookedAtOnce.blockRuns;
-  });
-  return last === -1 ? items : items.slice(0, last + 1);
 }
 
 async function predict(

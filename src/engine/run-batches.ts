@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { alwaysFails, type BatchAction, mostTries, notARunId } from '../domain/batch.ts';
+import { alwaysFails, type BatchAction, mostTries, notARunId, upToBlockRuns } from '../domain/batch.ts';
 import type { Answer } from '../domain/refusal.ts';
 import {
   type Batch,
@@ -150,12 +150,7 @@ function isTakenSingly(batch: Batch): boolean {
 function chunkOf(items: readonly BatchItem[]): readonly BatchItem[] {
   const seen = new Set<bigint>();
   const repeated = items.findIndex(({ runId, givenId }) => givenId === null && seen.size === seen.add(runId).size);
-  let blockRuns = 0;
-  const last = items.findIndex((item) => {
-    blockRuns += item.blockRuns;
-    return blockRuns >= enoughBlockRuns;
-  });
-  return items.slice(0, Math.min(repeated === -1 ? Infinity : repeated, last === -1 ? Infinity : last + 1));
+  return upToBlockRuns(repeated === -1 ? items : items.slice(0, repeated), enoughBlockRuns);
 }
 
 /** One answer for each item, in order. */
