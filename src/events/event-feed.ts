@@ -1,4 +1,4 @@
-import type { RunEventRecord } from '../domain/events.ts';
+import type { RunEventKind, RunEventRecord } from '../domain/events.ts';
 
 /** The event log as a subscriber sees it. Cursors are opaque strings; a malformed one throws InvalidCursorError from `open`. */
 export type EventFeed = {
@@ -18,6 +18,8 @@ export type StreamOptions = {
   readonly after: string | null;
   /** Only events of this run, when the subscription is about one: its cursors may then be those of the run's own events. */
   readonly pipelineRunId: bigint | null;
+  /** Only events of these kinds; of every kind unless given. What nobody asks for is not even read. */
+  readonly kinds?: readonly RunEventKind[] | undefined;
   readonly filter: (event: RunEventRecord) => boolean;
 };
 

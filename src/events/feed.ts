@@ -65,6 +65,7 @@ export async function startEventFeed(options: FeedOptions): Promise<RunningFeed>
       for (const stream of streams) stream.expire();
     },
     publish: bus.publish,
+    kinds: bus.kinds,
     hasListeners: () => streams.size > 0,
     onProblem,
     monotonicMs: options.monotonicMs ?? (() => performance.now()),
@@ -85,7 +86,7 @@ export async function startEventFeed(options: FeedOptions): Promise<RunningFeed>
   return {
     position: async () => formatLogCursor(epoch, { seen: await position(), page: null }),
     async open(streamOptions) {
-      const { pipelineRunId, filter } = streamOptions;
+      const { pipelineRunId, kinds = null, filter } = streamOptions;
       const epochAtStart = epoch;
       const { reader, isExpired } = await begin(streamOptions);
       const cursor = reader.cursor();
@@ -95,6 +96,7 @@ export async function startEventFeed(options: FeedOptions): Promise<RunningFeed>
         bus,
         reader,
         pipelineRunId,
+        kinds,
         filter,
         bound,
         opening,

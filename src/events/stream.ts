@@ -1,4 +1,4 @@
-import type { RunEventRecord } from '../domain/events.ts';
+import type { RunEventKind, RunEventRecord } from '../domain/events.ts';
 import { createBoundedQueue, type QueueBound } from './bounded-queue.ts';
 import type { Bus, LiveBatch, LiveEntry } from './bus.ts';
 import type { EventStream, FeedMessage } from './event-feed.ts';
@@ -8,6 +8,8 @@ export type StreamSources = {
   readonly bus: Bus;
   readonly reader: Reader;
   readonly pipelineRunId: bigint | null;
+  /** Null: of every kind. */
+  readonly kinds: readonly RunEventKind[] | null;
   readonly filter: (event: RunEventRecord) => boolean;
   readonly bound: QueueBound;
   /** What it says before any event. */
@@ -35,7 +37,7 @@ const longestRetryMs = 2000;
  * An iterator made by hand: an `async function*` that waits can't be returned from before its next event.
  */
 export function openEventStream(sources: StreamSources): FeedStream {
-  const { bus, pipelineRunId, bound, onProblem, onEnd } = sources;
+  const { bus, pipelineRunId, kinds, bound, onProblem, onEnd } = sources;
   const queue = createBoundedQueue<Waiting>(bound);
   const pulls: PromiseWithResolvers<IteratorResult<FeedMessage, undefined>>[] = [];
   let reader = sources.reader;
@@ -51,7 +53,7 @@ export function openEventStream(sources: StreamSources): FeedStream {
   attach();
 
   function attach(): void {
-    detach = bus.attach(pipelineRunId, { receive });
+    detach = bus.attach(pipelineRunId, { kinds, receive });
     reader.lookAgain();
   }
 
@@ -74,8 +76,9 @@ export function openEventStream(sources: StreamSources): FeedStream {
     return undefined;
   }
 
-  /** The subscriber's filter. When it fails, its own stream ends with the error, and nobody else notices. */
+  /** The subscriber's kinds and filter. When it fails, its own stream ends with the error, and nobody else notices. */
   function accepts(event: RunEventRecord): boolean {
+    if (kinds && !kinds.includes(event.kind)) return false;
     try {
       return sources.filter(event);
     } catch (error) {

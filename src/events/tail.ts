@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import type { RunEventKind } from '../domain/events.ts';
 import type { Database } from '../store/database.ts';
 import type { LogPoint, LogPosition } from '../store/log-position.ts';
 import { readPage, readTail, readTailPosition, readWindow } from '../store/run-event-log.ts';
@@ -14,6 +15,8 @@ export type TailOptions = {
   readonly onEpoch: (epoch: number) => void;
   readonly publish: (batch: LiveBatch) => void;
   readonly hasListeners: () => boolean;
+  /** The kinds that anybody listens for; null: every kind. Others are passed over. */
+  readonly kinds: () => readonly RunEventKind[] | null;
   readonly onProblem: (error: unknown) => void;
   /** A clock that never goes back, in milliseconds. */
   readonly monotonicMs: () => number;
@@ -53,7 +56,7 @@ type Progress = {
  * Rejects when the database can't be reached at the start.
  */
 export async function startTail(options: TailOptions): Promise<Tail> {
-  const { database, publish, hasListeners, onEpoch, onProblem, monotonicMs } = options;
+  const { database, publish, hasListeners, kinds, onEpoch, onProblem, monotonicMs } = options;
   const pause = createPause();
   const connection = createTailConnection(database, (found) => {
     mustLookBack = true;
@@ -98,7 +101,10 @@ export async function startTail(options: TailOptions): Promise<Tail> {
   }
 
   async function lookAhead(client: pg.Client, { seen, published }: Progress): Promise<Progress> {
-    const { upTo, entries } = await readTail(client, seen, batchSize);
+    const asked = kinds();
+    const { upTo, entries } = await readTail(client, seen, asked, batchSize);
+    // Somebody came meanwhile who listens for more, and may count on this look for what was committed before it.
+    if (!covers(asked, kinds())) return lookAhead(client, { seen, published, page: null });
     const last = entries.at(-1);
     if (last === undefined) return { seen: upTo, published, page: null };
     const isLast = entries.length < batchSize;
@@ -175,4 +181,9 @@ export async function startTail(options: TailOptions): Promise<Tail> {
       await Promise.race([following, sleep(longestStopMs, undefined, { ref: false })]);
     },
   };
+}
+
+/** Whether who asked for some kinds, null for every one, has asked for all that are wanted. */
+function covers(asked: readonly RunEventKind[] | null, wanted: readonly RunEventKind[] | null): boolean {
+  return asked === null || (wanted?.every((kind) => asked.includes(kind)) ?? false);
 }

@@ -1,7 +1,7 @@
 import type { BlockRunStatus } from '../domain/lifecycle.ts';
 import { BlockRunRef } from './block-run.ts';
 import { builder, forViewers } from './builder.ts';
-import { eventCriteria, eventPredicate } from './event-criteria.ts';
+import { eventCriteria } from './event-criteria.ts';
 import { IdFilter, StringFilter } from './filters.ts';
 import { formatId } from './ids.ts';
 import { type CursoredEvent, reasonOf } from './run-event.ts';
@@ -84,11 +84,8 @@ builder.subscriptionField('blockRunStatusChanged', (t) =>
       filter: t.arg({ type: BlockRunStatusChangeFilter, description: 'Which changes; all unless given.' }),
       ...afterArgument,
     },
-    subscribe: (_root, { filter, after }, context) => {
-      const criteria = eventCriteria(filter);
-      const matches = eventPredicate({ ...criteria, kinds: ['block_status_changed'] });
-      return openStream(context, after, criteria.pipelineRunIds, matches);
-    },
+    subscribe: (_root, { filter, after }, context) =>
+      openStream(context, after, { ...eventCriteria(filter), kinds: ['block_status_changed'] }),
     resolve: (message) => message as never,
   }),
 );

@@ -1,4 +1,4 @@
-import type { RunEventRecord } from '../domain/events.ts';
+import type { RunEventKind, RunEventRecord } from '../domain/events.ts';
 import type { TextCriteria } from '../store/text-criteria.ts';
 import {
   checkedList,
@@ -16,7 +16,7 @@ export type EventCriteria = {
   readonly pipelineUuid?: TextCriteria;
   readonly pipelineRunIds?: IdCriteria;
   readonly blockUuid?: TextCriteria;
-  readonly kinds?: readonly string[];
+  readonly kinds?: readonly RunEventKind[];
   /** The new status. */
   readonly to?: readonly string[];
 };
@@ -25,7 +25,7 @@ type FilterInput = {
   readonly pipelineUuid?: StringFilterInput | null | undefined;
   readonly pipelineRunId?: IdFilterInput | null | undefined;
   readonly blockUuid?: StringFilterInput | null | undefined;
-  readonly kind?: readonly string[] | null | undefined;
+  readonly kind?: readonly RunEventKind[] | null | undefined;
   readonly to?: readonly string[] | null | undefined;
 };
 
@@ -41,9 +41,9 @@ export function eventCriteria(filter: FilterInput | null | undefined): EventCrit
   });
 }
 
-/** The criteria as a test of one event. An event without a block doesn't meet a condition on its block. */
+/** The criteria, other than the kinds, as a test of one event. An event without a block doesn't meet a condition on its block. */
 export function eventPredicate(criteria: EventCriteria): (event: RunEventRecord) => boolean {
-  const { pipelineUuid, pipelineRunIds, blockUuid, kinds, to } = criteria;
+  const { pipelineUuid, pipelineRunIds, blockUuid, to } = criteria;
   const among = pipelineRunIds?.in && new Set(pipelineRunIds.in);
   const notAmong = pipelineRunIds?.notIn && new Set(pipelineRunIds.notIn);
   return (event) =>
@@ -51,6 +51,5 @@ export function eventPredicate(criteria: EventCriteria): (event: RunEventRecord)
     (notAmong === undefined || !notAmong.has(event.pipelineRunId)) &&
     meetsText(pipelineUuid, event.pipelineUuid) &&
     (blockUuid === undefined || (event.blockUuid !== null && meetsText(blockUuid, event.blockUuid))) &&
-    (kinds === undefined || kinds.includes(event.kind)) &&
     (to === undefined || (event.toStatus !== null && to.includes(event.toStatus)));
 }

@@ -1,7 +1,7 @@
 import type { PipelineRunStatus } from '../domain/lifecycle.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
-import { eventCriteria, eventPredicate } from './event-criteria.ts';
+import { eventCriteria } from './event-criteria.ts';
 import { filterStream } from './filter-stream.ts';
 import { IdFilter, StringFilter, textCriteria } from './filters.ts';
 import { formatId } from './ids.ts';
@@ -92,10 +92,9 @@ async function open(
   filter: typeof PipelineRunStatusChangeFilter.$inferInput | null | undefined,
   after: string | null | undefined,
 ) {
-  const criteria = eventCriteria(filter);
-  const matches = eventPredicate({ ...criteria, kinds: ['run_created', 'run_status_changed'] });
+  const criteria = { ...eventCriteria(filter), kinds: ['run_created', 'run_status_changed'] as const };
   const tag = filter?.tag && textCriteria('tag', filter.tag);
-  const stream = await openStream(context, after, criteria.pipelineRunIds, matches);
+  const stream = await openStream(context, after, criteria);
   if (!tag) return stream;
   // An event doesn't name the tags of its run; they never change, so each run's are asked for once.
   const tagsOf = createRunTags(context.database);

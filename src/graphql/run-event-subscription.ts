@@ -1,5 +1,5 @@
 import { builder, forViewers } from './builder.ts';
-import { eventCriteria, eventPredicate } from './event-criteria.ts';
+import { eventCriteria } from './event-criteria.ts';
 import { IdFilter, StringFilter } from './filters.ts';
 import { RunEventKindRef, RunEventRef } from './run-event.ts';
 import {
@@ -37,10 +37,7 @@ builder.subscriptionField('runEvents', (t) =>
       filter: t.arg({ type: RunEventFilter, description: 'Which events; all unless given.' }),
       ...afterArgument,
     },
-    subscribe: (_root, { filter, after }, context) => {
-      const criteria = eventCriteria(filter);
-      return openStream(context, after, criteria.pipelineRunIds, eventPredicate(criteria));
-    },
+    subscribe: (_root, { filter, after }, context) => openStream(context, after, eventCriteria(filter)),
     resolve: (message) => message as never,
   }),
 );

@@ -1,9 +1,8 @@
-import type { RunEventRecord } from '../domain/events.ts';
 import { InvalidCursorError } from '../events/cursor.ts';
 import type { EventStream, FeedMessage } from '../events/event-feed.ts';
 import { builder, forViewers } from './builder.ts';
 import type { GraphQLContext } from './context.ts';
-import type { IdCriteria } from './filters.ts';
+import { type EventCriteria, eventPredicate } from './event-criteria.ts';
 import { invalidCursor } from './request-errors.ts';
 
 /** What all subscriptions to events share: the messages around the events, and how a stream is opened. */
@@ -61,17 +60,21 @@ export const afterArgument = builder.args((t) => ({
   }),
 }));
 
-/** Opens a stream; throws INVALID_CURSOR when `after` is not a cursor. */
+/** Opens a stream of the events that meet the criteria; throws INVALID_CURSOR when `after` is not a cursor. */
 export async function openStream(
   { feed }: GraphQLContext,
   after: string | null | undefined,
-  pipelineRunIds: IdCriteria | undefined,
-  filter: (event: RunEventRecord) => boolean,
+  criteria: EventCriteria,
 ): Promise<EventStream> {
-  const among = pipelineRunIds?.in;
+  const among = criteria.pipelineRunIds?.in;
   const pipelineRunId = among?.length === 1 ? (among[0] ?? null) : null;
   try {
-    return await feed.open({ after: after ?? null, pipelineRunId, filter });
+    return await feed.open({
+      after: after ?? null,
+      pipelineRunId,
+      kinds: criteria.kinds,
+      filter: eventPredicate(criteria),
+    });
   } catch (error) {
     if (error instanceof InvalidCursorError) throw invalidCursor(error.message);
     throw error;

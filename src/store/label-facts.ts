@@ -31,8 +31,9 @@ export async function labelFacts(
   return new Map(
     workers.map(({ label, workers: n, slots, busy }) => {
       const held = holders.find((row) => row.label === label);
-      // A beat may be half a second old, and a worker that has just begun has none.
-      return [label, { workers: n, slots, inUse: Math.max(busy, held?.count ?? 0), holders: held?.holders ?? [] }];
+      // A beat may be half a second old, and a worker that has just begun has none. What is claimed ahead of a slot has none yet.
+      const inUse = Math.min(slots, Math.max(busy, held?.count ?? 0));
+      return [label, { workers: n, slots, inUse, holders: held?.holders ?? [] }];
     }),
   );
 }

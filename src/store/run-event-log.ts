@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { RunEventRecord } from '../domain/events.ts';
+import type { RunEventKind, RunEventRecord } from '../domain/events.ts';
 import type { LogPoint, LogPosition } from './log-position.ts';
 import { formatSnapshot, parseSnapshot } from './snapshot.ts';
 
@@ -37,7 +37,7 @@ export async function prepareTail(client: pg.ClientBase): Promise<void> {
 }
 
 /**
- * What became visible since `since`, by id, and the position that has seen it. Rows and snapshot are of one statement, so nothing
+ * What became visible since `since`, by id, of these kinds (null: of every kind), and the position that has seen it. Rows and snapshot are of one statement, so nothing
  * can come between. With `limit` entries there may be more: finish with readPage up to the same position.
  *
  * Goes by the numbers of transactions alone, so it must be the same life of the database: after a crash, use readWindow.
@@ -45,17 +45,19 @@ export async function prepareTail(client: pg.ClientBase): Promise<void> {
 export async function readTail(
   client: pg.ClientBase,
   since: LogPosition,
+  kinds: readonly RunEventKind[] | null,
   limit: number,
 ): Promise<{ readonly upTo: LogPosition; readonly entries: readonly LogEntry[] }> {
-  // Without news there is one row, with the snapshot. max(…) over () is taken before the limit.
+  // Without news there is one row, with the snapshot. The highest id is that of all kinds: what is passed over is seen too.
   const { rows } = await client.query<{ snapshot: string; maxId: bigint | null } & (EventRow | { id: null })>({
     name: 'tail-run-events',
-    text: `select pg_current_snapshot()::text as snapshot, greatest(max(e.id) over (), $4::bigint) as "maxId", ${columns}
+    text: `with news as materialized (select * from run_event n where n.xid >= $1::xid8 or n.xid = any($2::xid8[]))
+           select pg_current_snapshot()::text as snapshot, greatest((select max(id) from news), $4::bigint) as "maxId", ${columns}
              from (select 1) o
-             left join run_event e on e.xid >= $1::xid8 or e.xid = any($2::xid8[])
+             left join news e on $5::run_event_kind[] is null or e.kind = any($5::run_event_kind[])
             order by e.id
             limit $3::int`,
-    values: [since.snapshot.xmax, since.snapshot.xip, limit, since.maxId],
+    values: [since.snapshot.xmax, since.snapshot.xip, limit, since.maxId, kinds],
     query_timeout: readTimeoutMs,
   } as pg.QueryConfig);
   const entries = rows.flatMap(({ snapshot: _snapshot, maxId: _maxId, ...row }) =>

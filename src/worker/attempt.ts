@@ -51,12 +51,14 @@ export type Attempt = {
 export type Start = {
   /** Nothing is done before this settles. */
   readonly after?: Promise<unknown> | undefined;
+  /** Nor before this does: with true when it has a slot of its worker, with false when it is to be given back. */
+  readonly slot?: Promise<boolean> | null;
   /** None of the block's code runs before this settles with true. With false nobody hears of the attempt: it never was. */
   readonly go?: Promise<boolean>;
 };
 
 /** Runs a claimed block: prepare → start → stream logs → collect → judge. */
-export function runAttempt(setting: AttemptSetting, claim: Claim, { after, go }: Start = {}): Attempt {
+export function runAttempt(setting: AttemptSetting, claim: Claim, { after, slot, go }: Start = {}): Attempt {
   let running: RunningAttempt | null = null;
   let stopCause: StopCause = null;
   /** Of the newest request to stop: how long it leaves. */
@@ -72,6 +74,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, { after, go }:
 
   async function execute(): Promise<Finish> {
     await after;
+    if (slot && !(await slot)) return { ...givenBack(claim), ...withoutSlot };
     const log = startLog(setting, claim);
     const placed = await setting.contexts.block(claim.pipeline, claim.version, claim.uuid);
     const block = placed?.block;
@@ -79,10 +82,11 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, { after, go }:
     if (!block || block.file === null || block.code === null || !executor) {
       return failedToStart(claim, `Block ${claim.uuid} has no code that this worker can run.`);
     }
-    if (claim.calls && claim.timeoutSeconds === 0) {
-      // A sensor whose deadline has passed between two calls is not asked again.
+    // Told to stop before it began, or a sensor whose deadline has passed between two calls: it is not asked again.
+    const over = stopCause ?? (claim.calls && claim.timeoutSeconds === 0 ? 'timeout' : null);
+    if (over !== null) {
       await calls.end();
-      return report(claim, block, unasked, { stopCause: 'timeout', now: setting.now(), droppedLines: 0, pid });
+      return report(claim, block, unasked, { stopCause: over, now: setting.now(), droppedLines: 0, pid });
     }
     const run = await setting.contexts.run(claim.run, claim.runAttempt);
     const deadline =
@@ -286,7 +290,7 @@ function report(
   };
 }
 
-/** Of a sensor that was not asked again. */
+/** Of one that was stopped before it began, and of a sensor that was not asked again. */
 const unasked: AttemptOutcome = { status: 'stopped', outputs: [], tests: [], cpuTimeMs: null, maxRssBytes: null };
 
 function failedToStart(claim: Claim, message: string): Finish {
@@ -317,6 +321,12 @@ export function givenBack(claim: Pick<Claim, 'id' | 'run' | 'attempt' | 'fence'>
     retryAt: null,
   };
 }
+
+/** What is said of one that was claimed ahead of a slot and got none. */
+const withoutSlot = {
+  code: 'OTHER',
+  message: 'Its worker had no slot for it after all and gave it back; it runs again.',
+} as const;
 
 function identity(claim: Pick<Claim, 'id' | 'run' | 'attempt' | 'fence'>) {
   return { blockRunId: claim.id, pipelineRunId: claim.run, attempt: claim.attempt, fence: claim.fence };

@@ -15,7 +15,8 @@ export type BatcherOptions = {
   readonly step: (client: pg.Client, want: number, look: boolean, finishes: readonly Finish[]) => Promise<StepResult>;
   /** After a broken step: claims whose answer was lost, as finishes that give them back. */
   readonly lostClaims: (client: pg.Client) => Promise<readonly Finish[]>;
-  readonly freeSlots: () => number;
+  /** How many block runs may be claimed now. */
+  readonly room: () => number;
   readonly start: (claim: Claim) => void;
   readonly settle: (runs: readonly bigint[]) => void;
   /** Something was committed that others may wait for; `ended`: a run's end was among it. */
@@ -25,7 +26,7 @@ export type BatcherOptions = {
 
 /**
  * The one voice of a worker process towards the queue: one `step` in flight at a time. Each carries every finish that waited
- * and claims exactly the free slots; a lone finish goes at once, without a timer. So a chain costs one commit per block,
+ * and claims what there is room for; a lone finish goes at once, without a timer. So a chain costs one commit per block,
  * and a crowd of blocks shares one.
  */
 export type Batcher = {
@@ -65,7 +66,7 @@ export function startBatcher(options: BatcherOptions): Batcher {
 
   function pump(): void {
     if (inFlight || ended) return;
-    const want = open ? Math.max(0, options.freeSlots()) : 0;
+    const want = open ? options.room() : 0;
     if (waiting.length === 0 && !(hungry && want > 0)) {
       if (want > 0) schedule(emptyPolls < 8 ? pollMs.busy : pollMs.idle);
       if (waiting.length === 0) for (const settle of drainers) settle();
@@ -79,8 +80,8 @@ export function startBatcher(options: BatcherOptions): Batcher {
     const finishes = waiting.slice(0, maxFinishes);
     try {
       if (client === null) client = await reconnect();
-      const look = hungry;
-      hungry = false;
+      const look = hungry && want > 0;
+      if (look) hungry = false;
       const { claims, unsettled, more, ended } = await options.step(client, want, look, finishes);
       waiting = waiting.slice(finishes.length);
       failures = 0;

@@ -16,6 +16,7 @@ import { startLogWriter } from './log-writer.ts';
 import { rehearse } from './rehearse.ts';
 import { RunContexts } from './run-contexts.ts';
 import { watchRunEnds } from './run-ends.ts';
+import { openSlots } from './slots.ts';
 
 export type WorkerOptions = {
   readonly context: EngineContext;
@@ -29,6 +30,8 @@ export type WorkerOptions = {
   /** From SIGTERM to SIGKILL for an attempt whose run is cancelled, in milliseconds. */
   readonly graceMs: number;
   readonly onError: (what: string, error: unknown) => void;
+  /** A clock that never goes back, in milliseconds. */
+  readonly monotonicMs?: () => number;
 };
 
 export type Worker = {
@@ -73,7 +76,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const beat = await startBeat(database.settings, id, (error) => onError('could not beat', error));
   const runEnds = watchRunEnds(database.pool, (error) => onError('could not see which runs have ended', error));
   const setting = {
-    openCalls: (claim: Claim) => openBlockCalls({ context, runEnds, onWaiting: () => batcher.wake() }, claim),
+    openCalls: (claim: Claim) => openBlockCalls({ context, runEnds, onWaiting }, claim),
     contexts: new RunContexts(database),
     executorOf: options.executorOf,
     projectDir: options.projectDir,
@@ -82,6 +85,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     now: context.now,
     graceMs: options.graceMs,
   };
+
+  const slots = openSlots({
+    count: options.slots,
+    idling: () => [...running.values()].filter((attempt) => attempt.isWaiting()).length,
+    monotonicMs: options.monotonicMs ?? (() => performance.now()),
+  });
+  function onWaiting(): void {
+    slots.offer();
+    batcher.wake();
+  }
 
   let takenSinceVacuum = 0;
   function countTaken(rows: number): void {
@@ -147,7 +160,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     // until nothing of its forerunner runs.
     const forerunner = running.get(claim.id);
     forerunner?.stop('run_ends', 0);
-    const attempt = runAttempt(setting, claim, { after: forerunner?.finish, ...(go ? { go } : {}) });
+    // A sensor that was asked before runs already; given back, it would begin anew.
+    const slot = claim.calls ? null : slots.enter(claim);
+    const attempt = runAttempt(setting, claim, { after: forerunner?.finish, slot, ...(go ? { go } : {}) });
     running.set(claim.id, attempt);
     tellBusy();
     attempt.finish.then(async (finish) => {
@@ -164,6 +179,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
   function forget(attempt: Attempt): void {
     const { id: blockRunId } = attempt.claim;
+    slots.leave(attempt.claim);
     if (running.get(blockRunId) === attempt) running.delete(blockRunId);
     withPid.delete(blockRunId);
     tellBusy();
@@ -197,11 +213,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const held = await claimsHeld(client, id);
       return held.filter((claim) => running.get(claim.id)?.claim.fence !== claim.fence).map(givenBack);
     },
-    // One that waits for a run which it has started holds no slot; when it goes on, there may be more at work than slots.
-    freeSlots: () => {
-      const working = [...running.values()].filter((attempt) => !attempt.isWaiting());
-      return Math.max(0, options.slots - working.length);
-    },
+    room: slots.room,
     start: (claim) => {
       if (!begun.has(claim)) start(claim);
     },

@@ -108,7 +108,7 @@ async function snapshotTail(): Promise<Tail> {
   let position: LogPosition = await readPosition(log.database.pool);
   return async () => {
     const client = await log.database.pool.connect();
-    const { upTo, entries } = await readTail(client, position, 1000);
+    const { upTo, entries } = await readTail(client, position, null, 1000);
     client.release();
     position = upTo;
     return entries.map(({ event }) => `${event.pipelineRunId}:${event.seq}`);

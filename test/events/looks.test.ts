@@ -63,6 +63,43 @@ test('who comes while the tail looks for nobody misses nothing', async () => {
   await feed.stop();
 });
 
+test('what nobody asks for is passed over, and who comes for it during such a look misses nothing', async () => {
+  const looks = watchLooks(log.database);
+  const feed = await startEventFeed({ database: looks.database });
+  const [run] = (await log.createRuns(1)) as [bigint];
+  const before = await feed.position();
+  await log.append(run, 1);
+  const ofAll = { pipelineRunId: null, filter: () => true };
+  await feed.open({ ...ofAll, after: null, kinds: ['run_created', 'run_status_changed'] });
+  looks.hold();
+  feed.wake();
+  await looks.begun();
+  expect(looks.kinds()).toEqual(['run_created', 'run_status_changed']);
+
+  const streams = [
+    await feed.open({ ...ofAll, after: before, kinds: ['block_status_changed'] }),
+    await feed.open({ ...ofAll, after: before, pipelineRunId: run }),
+  ];
+  // Each comes from the log, at its end: from here on they go by what the look finds.
+  for (const stream of streams) expect((await takeEvents(stream, 1)).map(keyOf)).toEqual([`${run}:1`]);
+  await log.append(run, 1);
+  looks.release();
+  await log.append(run, 1);
+  feed.wake();
+  for (const stream of streams) {
+    expect((await takeEvents(stream, 2)).map(keyOf)).toEqual([`${run}:2`, `${run}:3`]);
+  }
+  expect(looks.kinds()).toBe(null);
+  await streams[1]?.return?.();
+  await expect
+    .poll(() => {
+      feed.wake();
+      return looks.kinds();
+    })
+    .toEqual(['run_created', 'run_status_changed', 'block_status_changed']);
+  await feed.stop();
+});
+
 test('with nobody listening, wake-ups cost nothing', async () => {
   const looks = watchLooks(log.database);
   const feed = await startEventFeed({ database: looks.database });
@@ -75,6 +112,7 @@ test('with nobody listening, wake-ups cost nothing', async () => {
 /** Counts the looks that read events, and can hold back looks of any kind. */
 function watchLooks(database: Database) {
   let count = 0;
+  let kinds: unknown;
   let gate = Promise.resolve();
   let release = () => {};
   let begun = Promise.withResolvers<void>();
@@ -83,7 +121,10 @@ function watchLooks(database: Database) {
     const query = client.query.bind(client) as (...given: readonly unknown[]) => Promise<unknown>;
     const watched = async (...given: readonly unknown[]) => {
       const [statement] = given;
-      if (typeof statement === 'object' && statement !== null && 'name' in statement) count++;
+      if (typeof statement === 'object' && statement !== null && 'name' in statement) {
+        count++;
+        kinds = (statement as pg.QueryConfig).values?.[4];
+      }
       begun.resolve();
       await gate;
       return query(...given);
@@ -93,6 +134,8 @@ function watchLooks(database: Database) {
   return {
     database: { ...database, connect },
     count: () => count,
+    /** The kinds that the newest of these looks asks for. */
+    kinds: () => kinds,
     begun: () => begun.promise,
     hold: () => {
       begun = Promise.withResolvers();

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await tail.query('alter table run_event set (autovacuum_enabled = off)');
   await tail.query('analyze run_event');
   old = await readPosition(reader);
-  for (let n = 0; n < 10; n++) await readTail(tail, old, 250);
+  for (let n = 0; n < 10; n++) await readTail(tail, old, null, 250);
 
   const [big, small] = (await log.createRuns(2)) as [bigint, bigint];
   for (let n = 0; n < 20; n++) await log.append(big, 5000);
@@ -54,7 +54,7 @@ afterAll(async () => {
 
 describe('behind 100,000 events, in a table that was empty when analyzed,', () => {
   test('a look of the tail touches only what is new', async () => {
-    const { result, blocks } = await counted(tail, (client) => readTail(client, now, 250));
+    const { result, blocks } = await counted(tail, (client) => readTail(client, now, null, 250));
     expect(result.entries).toHaveLength(100);
     expect(blocks).toBeLessThan(50);
   });
@@ -66,7 +66,7 @@ describe('behind 100,000 events, in a table that was empty when analyzed,', () =
     const since = await readPosition(log.database.pool);
     await open.query('commit');
     open.release();
-    const { result, blocks } = await counted(tail, (client) => readTail(client, since, 250));
+    const { result, blocks } = await counted(tail, (client) => readTail(client, since, null, 250));
     expect(result.entries).toHaveLength(5);
     expect(blocks).toBeLessThan(50);
   });

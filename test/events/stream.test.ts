@@ -27,6 +27,7 @@ function open(reader: Reader, onProblem: (error: unknown) => void = () => {}): F
     bus: createBus(),
     reader,
     pipelineRunId: null,
+    kinds: null,
     filter: () => true,
     bound: { events: 10, bytes: 10_000 },
     opening: [{ type: 'subscribed', cursor: reader.cursor() }],
