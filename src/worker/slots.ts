@@ -1,9 +1,9 @@
 import type { Claim } from '../store/step.ts';
 
 /** So many claims may wait for a slot as will get one within this, as it has gone of late, in milliseconds … */
-const lookaheadMs = 4;
+const lookaheadMs = 6;
 /** … and never more than this, per slot. */
-const mostAheadPerSlot = 2;
+const mostAheadPerSlot = 3;
 /** How it has gone of late is judged by so many attempts. */
 const remembered = 16;
 /** A claim that waited so long for a slot is better given back, in milliseconds: somebody else may have one. */
@@ -19,8 +19,8 @@ export type SlotOptions = {
 
 /**
  * The slots of a worker. As long as blocks come and go within a millisecond or two, the worker claims some that have no slot yet: the
- * next one begins when a slot comes free and not a round trip later, and each round trip carries more (of 5,000 empty
- * blocks with ten slots, 9,500 a second instead of 6,500). Blocks that take their time are claimed when there is a slot for them.
+ * next one begins when a slot comes free and not a round trip later, and each round trip carries more: of 5,000 empty
+ * blocks with ten slots, half as many again are done in a second. Blocks that take their time are claimed when there is a slot for them.
  */
 export type Slots = {
   /** How many block runs may be claimed now. */
