@@ -129,8 +129,8 @@ export function startScheduler(
   const batches = loop('could not go on with a batch', async () => {
     const before = options.monotonicMs();
     const unfinished = await runBatches(context);
-    // It keeps a processor busy as long as it goes on: one in four is left to those who ask for something meanwhile.
-    if (unfinished > 0) return (options.monotonicMs() - before) / 3;
+    // It keeps a processor busy as long as it goes on: a third of the time is left to those who ask for something meanwhile.
+    if (unfinished > 0) return (options.monotonicMs() - before) / 2;
     return sleepMs.batches;
   });
 
