@@ -42,7 +42,6 @@ export type Bus = {
 export function createBus(): Bus {
   const toAll = new Set<Listener>();
   const toRun = new Map<bigint, Set<Listener>>();
-
   /** How many listen for each kind, and for 'every' one. */
   const listening = new Map<RunEventKind | 'every', number>();
 

@@ -37,8 +37,8 @@ export async function prepareTail(client: pg.ClientBase): Promise<void> {
 }
 
 /**
- * What became visible since `since`, by id, of these kinds (null: of every kind), and the position that has seen it. Rows and snapshot are of one statement, so nothing
- * can come between. With `limit` entries there may be more: finish with readPage up to the same position.
+ * What became visible since `since`, by id, of these kinds (null: of every kind), and the position that has seen it. Rows and
+ * snapshot are of one statement, so nothing can come between. With `limit` entries there may be more: finish with readPage up to the same position.
  *
  * Goes by the numbers of transactions alone, so it must be the same life of the database: after a crash, use readWindow.
  */

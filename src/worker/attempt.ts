@@ -74,7 +74,7 @@ export function runAttempt(setting: AttemptSetting, claim: Claim, { after, slot,
 
   async function execute(): Promise<Finish> {
     await after;
-    if (slot && !(await slot)) return { ...givenBack(claim), ...withoutSlot };
+    if (slot && !(await slot)) return withoutSlot(claim, setting.now());
     const log = startLog(setting, claim);
     const placed = await setting.contexts.block(claim.pipeline, claim.version, claim.uuid);
     const block = placed?.block;
@@ -322,11 +322,12 @@ export function givenBack(claim: Pick<Claim, 'id' | 'run' | 'attempt' | 'fence'>
   };
 }
 
-/** What is said of one that was claimed ahead of a slot and got none. */
-const withoutSlot = {
-  code: 'OTHER',
-  message: 'Its worker had no slot for it after all and gave it back; it runs again.',
-} as const;
+/** Gives back what was claimed ahead of a slot and got none. A sensor that was asked before goes on waiting in its attempt, and is due. */
+function withoutSlot(claim: Claim, now: Date): Finish {
+  const message = 'Its worker had no slot for it after all and gave it back; it runs again.';
+  const givenUp: Finish = { ...givenBack(claim), code: 'OTHER', message };
+  return claim.calls ? { ...givenUp, outcome: 'wait', retryAt: now, calls: claim.calls } : givenUp;
+}
 
 function identity(claim: Pick<Claim, 'id' | 'run' | 'attempt' | 'fence'>) {
   return { blockRunId: claim.id, pipelineRunId: claim.run, attempt: claim.attempt, fence: claim.fence };

@@ -160,8 +160,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     // until nothing of its forerunner runs.
     const forerunner = running.get(claim.id);
     forerunner?.stop('run_ends', 0);
-    // A sensor that was asked before runs already; given back, it would begin anew.
-    const slot = claim.calls ? null : slots.enter(claim);
+    const slot = slots.enter(claim);
     const attempt = runAttempt(setting, claim, { after: forerunner?.finish, slot, ...(go ? { go } : {}) });
     running.set(claim.id, attempt);
     tellBusy();
@@ -198,6 +197,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
     step: async (client, want, look, finishes) => {
       const result = await report(client, want, look, finishes);
+      if (finishes.some(isForAnybody)) context.wake('ready');
       if (look) countTaken(result.claims.length);
       if (result.callbacks) {
         callbacks.wake();
@@ -235,6 +235,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   function tellBusy(): void {
     beat.busy(running.size + callbacks.busy());
+  }
+
+  /** Whether its block run is back in the queue by this, to be claimed at once by who has a slot. */
+  function isForAnybody({ outcome, retryAt }: Finish): boolean {
+    return outcome === 'requeue' || (retryAt !== null && retryAt <= context.now());
   }
 
   /** Looks when a retry, or a sensor's next call or deadline, is due: an idle worker's poll may come two seconds later. */

@@ -200,6 +200,7 @@ describe('a worker whose blocks are quick', () => {
     await work();
     await until('more are claimed than run', async () => atOnce === slots && workers[0]?.busy() === 4 * slots);
     expect((await counts(run)).running).toHaveLength(4 * slots);
+    engine.woken();
     ms = 1000;
     await until('those are given back', async () => (await counts(run)).running?.length === slots);
     const { rows } = await engine.database.pool.query(
@@ -207,6 +208,8 @@ describe('a worker whose blocks are quick', () => {
       [run],
     );
     expect(rows).toHaveLength(3 * slots);
+    // This worker hears of it too, and looks for them again when it has a slot.
+    await until('others are told', () => engine.woken().has('ready'));
     expect(rows[0]).toEqual({
       status: 'cancelled',
       reason_code: 'OTHER',
@@ -217,6 +220,35 @@ describe('a worker whose blocks are quick', () => {
     expect(new Set(runs).size).toBe(runs.length);
     expect(mostAtOnce).toBe(slots);
     await expectInvariants(engine.database, run);
+  });
+
+  test('asks no more sensors again at once than it has slots, and gives back those that it can not ask as they were', async () => {
+    slowFrom = 31;
+    const run = await engine.start('fan');
+    // As they stand between two calls: running, without a worker, and in the queue.
+    await engine.database.pool.query(
+      `update block_run set status = 'running', calls = 1, attempt = 1, started_at = now(), next_attempt_at = now() where pipeline_run_id = $1`,
+      [run],
+    );
+    await engine.database.pool.query(
+      'update pipeline_run set blocks_running = blocks_queued, blocks_queued = 0 where id = $1',
+      [run],
+    );
+    const worker = await work();
+    await until('more are claimed than asked', () => atOnce === slots && worker.busy() === 4 * slots);
+    ms = 1000;
+    await until('those are given back', () => worker.busy() === slots);
+    await until('they wait again', async () => {
+      const { rows } = await engine.database.pool.query(
+        `select id from block_run where pipeline_run_id = $1 and status = 'running' and worker_id is null and calls = 1 and attempt = 1`,
+        [run],
+      );
+      return rows.length === 30 - slots;
+    });
+    letGo.resolve();
+    await until('the run ends', hasEnded(run));
+    expect(new Set(runs).size).toBe(runs.length);
+    expect(mostAtOnce).toBe(slots);
   });
 
   test('does not begin what is cancelled while it waits for a slot', async () => {
