@@ -153,6 +153,18 @@ describe('the standard library', () => {
     await until('decimal is there before a block imports it', async () => values((await house.run(code)).outcome)[0]);
   });
 
+  test('is imported ahead also while blocks come without a pause', async () => {
+    const other = await openPythonHouse();
+    const code = `import sys\nseen = 'uuid' in sys.modules\nimport uuid\n@custom\ndef f(): return seen`;
+    await until('uuid is there before a block imports it', async () => {
+      for (let attempt = 0; attempt < 50; attempt++) {
+        if (values((await other.run(code)).outcome)[0]) return true;
+      }
+      return false;
+    });
+    await other.close();
+  });
+
   test('is not hidden by a file of the project, whose code runs in no other process than a block of its own', async () => {
     const other = await openPythonHouse();
     const ran = join(other.projectDir, 'ran');

@@ -28,6 +28,8 @@ sys.dont_write_bytecode = False
 
 STDOUT, STDERR = 0, 1
 IDLE_MS_BEFORE_PRELOAD = 30
+# Where there is no such moment, what is asked for is imported in the middle of the work: else every block would import it for itself.
+BUSY_SECONDS_BEFORE_PRELOAD = 1.0
 LINGER_SECONDS = 2.0
 GRACE_LOOK_MS = 10
 
@@ -57,6 +59,7 @@ class ForkServer:
         self.to_close = {address_descriptor} - {None}  # every descriptor that is no child's business
         self.lingering = []  # children that are dead while others of their group still die
         self.to_preload = []
+        self.preload_by = 0.0  # When it has waited long enough for an idle moment.
         self.poll = select.poll()
         self.letterbox = select.poll()
 
@@ -71,11 +74,10 @@ class ForkServer:
         self.poll.register(self.channel.fileno(), select.POLLIN)
         self.letterbox.register(self.channel.fileno(), select.POLLIN)
         self.to_preload = preload.used_by_project(self.settings['projectDir'])
+        self.wait_for_idleness()
         self.announce('Y')
         while True:
             ready = self.poll.poll(self.patience_ms())
-            if not ready and not self.lingering and self.to_preload:
-                self.preload_next()
             for descriptor, _ in ready:
                 if descriptor == wake:
                     os.read(wake, 4096)
@@ -85,6 +87,8 @@ class ForkServer:
                 elif descriptor in self.readers and not self.relay(descriptor):
                     self.close_pipe(descriptor)
             self.reap()
+            if self.to_preload and (not ready and not self.lingering or time.monotonic() > self.preload_by):
+                self.preload_next()
 
     def patience_ms(self):
         if self.lingering:
@@ -106,6 +110,7 @@ class ForkServer:
                 self.children[pid].grace_until = time.monotonic() + grace_ms / 1000
         elif kind == 'P':
             self.to_preload += [name for name in json.loads(payload) if name not in self.to_preload]
+            self.wait_for_idleness()
         return True
 
     def fork(self):
@@ -211,6 +216,7 @@ class ForkServer:
 
     def preload_next(self):
         """One library, or all at once of the standard library."""
+        self.wait_for_idleness()
         first = self.to_preload.pop(0)
         names = [first]
         while first in preload.STANDARD and self.to_preload and self.to_preload[0] in preload.STANDARD:
@@ -219,6 +225,9 @@ class ForkServer:
             return
         self.generation += 1
         self.announce('G')
+
+    def wait_for_idleness(self):
+        self.preload_by = time.monotonic() + BUSY_SECONDS_BEFORE_PRELOAD
 
     def import_safely(self, names):
         """Whether any could be imported."""
